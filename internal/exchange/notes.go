@@ -19,6 +19,7 @@ type notes struct {
 	id        string
 	problemID string
 	remarks   []error
+	mapped
 }
 
 // Note records why the request failed. The first cause is kept in front; later
