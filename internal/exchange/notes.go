@@ -25,6 +25,7 @@ type noted struct {
 	gone      bool // the client had left when the deadline passed
 	problemID string
 	remarks   []error
+	mapped
 }
 
 // note lets f add to what was noted.

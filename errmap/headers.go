@@ -1,0 +1,101 @@
+package errmap
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// prepare makes the header map ready for an answer: what described the failed
+// success goes, what the problem brings comes, everything else stays, above all
+// what outer middleware set (CORS, the id of the request). Doing it twice does
+// no harm.
+func prepare(h http.Header, p *Problem) {
+	for k := range h {
+		if ofSuccess(k) {
+			delete(h, k)
+		}
+	}
+	for k, values := range p.Header {
+		k = http.CanonicalHeaderKey(k)
+		switch {
+		case ofSuccess(k) || k == "Content-Type" || k == "Transfer-Encoding" || k == "Trailer":
+		case k == "Vary" || k == "Set-Cookie" || k == "Link":
+			h[k] = merged(h[k], values)
+		default:
+			h[k] = slices.Clone(values)
+		}
+	}
+	if p.RetryAfter > 0 {
+		h["Retry-After"] = []string{strconv.FormatInt(seconds(p.RetryAfter), 10)}
+	}
+}
+
+// ofSuccess reports whether a header describes the content that is not sent
+// after all, in the way in which it was going to be sent.
+func ofSuccess(k string) bool {
+	switch k {
+	case "Content-Length", "Content-Encoding", "Content-Language", "Content-Range",
+		"Content-Disposition", "Content-Location", "Content-Md5", "Content-Digest", "Repr-Digest", "Digest",
+		"Etag", "Last-Modified", "Cache-Control", "Expires", "Age", "Accept-Ranges", "Location":
+		return true
+	default:
+		return false
+	}
+}
+
+// merged is have with the values that it lacks.
+func merged(have, values []string) []string {
+	for _, v := range values {
+		if !slices.Contains(have, v) {
+			have = append(slices.Clip(have), v)
+		}
+	}
+	return have
+}
+
+// seconds is d in whole seconds, rounded up.
+func seconds(d time.Duration) int64 {
+	s := int64(d / time.Second)
+	if d%time.Second > 0 {
+		s++
+	}
+	return s
+}
+
+// The media types of an answer.
+const (
+	typeProblem = "application/problem+json"
+	typeJSON    = "application/json"
+	typeText    = "text/plain; charset=utf-8"
+)
+
+// describeBody sets the headers of the body. vary says that it was negotiated.
+// One array holds the values of all of them.
+func describeBody(h http.Header, contentType string, vary bool) {
+	v := &[3]string{contentType, "nosniff", "Accept"}
+	h["Content-Type"] = v[0:1:1]
+	h["X-Content-Type-Options"] = v[1:2:2]
+	if !vary || variesBy(h["Vary"], "Accept") {
+		return
+	}
+	if have := h["Vary"]; len(have) > 0 {
+		h["Vary"] = append(slices.Clip(have), "Accept")
+	} else {
+		h["Vary"] = v[2:3:3]
+	}
+}
+
+// variesBy reports whether one of the lists names the header, or "*".
+func variesBy(lists []string, name string) bool {
+	for _, list := range lists {
+		for f := range strings.SplitSeq(list, ",") {
+			if f = strings.TrimSpace(f); f == "*" || strings.EqualFold(f, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
