@@ -29,6 +29,7 @@ type Ending struct {
 	Aborted    bool // http.ErrAbortHandler or runtime.Goexit
 	Short      bool // fewer bytes were written than declared
 	Abandoned  bool // the handler was still running
+	TimedOut   bool // the server's WriteTimeout had passed: the client did not get it all
 	Unanswered bool // an unrecovered panic passed: the server sends nothing more
 }
 
@@ -49,9 +50,11 @@ func (x *Exchange) end(panicked any) {
 func (x *Exchange) ending(panicked any) Ending {
 	e := Ending{BytesIn: x.body.n.Load(), Duration: time.Since(x.start)}
 	expired := x.Expired()
-	e.Abandoned = expired && !x.handlers.returned.Load()
 	if !expired {
 		x.SawRoute(x.req.Pattern) // the handler has returned: the request is ours again
+	}
+	e.Abandoned = expired && !x.handlers.returned.Load()
+	if !expired {
 		e.ClientGone = x.ClientGone()
 	}
 	x.mu.Lock()
@@ -88,7 +91,14 @@ func (x *Exchange) fromWriter(e *Ending) {
 	} else {
 		e.BytesOut = x.written
 	}
-	broken := x.cut || e.Unanswered
+	if x.timedOut {
+		e.TimedOut, e.ClientGone = true, false // HTTP/2 cancels the context then, too
+	}
+	if t := x.traffic; t != nil {
+		e.BytesIn += t.in.Load()
+		e.BytesOut += t.out.Load()
+	}
+	broken := x.cut || x.timedOut || e.Unanswered
 	switch {
 	case x.committed.Load() && (!broken || x.onWire()):
 		e.Status = x.status

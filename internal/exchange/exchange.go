@@ -142,8 +142,13 @@ func (x *Exchange) Leave() {
 		x.settle()
 		x.removeTemporaryFiles()
 	}
+	if x.returned {
+		x.handOver()
+	}
 	x.seal(errOver)
-	x.end(v)
+	if v != nil || !x.takenOver() {
+		x.end(v)
+	}
 	x.left.Store(true)
 	x.finish(finished)
 	switch {
@@ -152,6 +157,46 @@ func (x *Exchange) Leave() {
 	case x.isCut(), !x.returned && !exiting():
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// handOver looks at the response once more before the server finishes it. The
+// server flushes after us and tells nobody how that went.
+func (x *Exchange) handOver() {
+	if x.begin() != nil {
+		return
+	}
+	defer x.done()
+	switch committed := x.committed.Load(); {
+	case x.hijacked:
+	case x.pastWriteTimeout():
+		x.implicit()
+		if err := x.inner.flush(); err != nil {
+			x.writeErr, x.timedOut = err, true
+		} else {
+			x.flushed = true
+		}
+	case !committed && x.ClientGone():
+		x.cut = true // the implicit 200 would go to nobody, or to a client that gave up
+	}
+}
+
+// pastWriteTimeout reports whether the server's WriteTimeout has passed, or is
+// about to. It began to count when the request's head was read, a moment
+// before us.
+func (x *Exchange) pastWriteTimeout() bool {
+	const moment = 10 * time.Millisecond
+	if len(x.observers) == 0 {
+		return false
+	}
+	srv, ok := x.parent.Value(http.ServerContextKey).(*http.Server)
+	return ok && srv.WriteTimeout > 0 && time.Since(x.start) > srv.WriteTimeout-moment
+}
+
+// takenOver reports whether the request ends with a hijacked connection.
+func (x *Exchange) takenOver() bool {
+	x.wmu.Lock()
+	defer x.wmu.Unlock()
+	return x.traffic != nil
 }
 
 // exiting tells runtime.Goexit from a panic(nil) of GODEBUG=panicnil=1, which

@@ -32,11 +32,15 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	defer x.done()
 	conn, rw, err := x.inner.w.(http.Hijacker).Hijack()
-	if err == nil {
-		x.hijacked = true
-		x.lift()
+	if err != nil {
+		return nil, nil, err
 	}
-	return conn, rw, err
+	x.hijacked = true
+	x.lift()
+	if len(x.observers) > 0 && x.switchesProtocol() {
+		conn, rw = x.account(conn, rw)
+	}
+	return conn, rw, nil
 }
 
 // Push is HTTP/2's server push.

@@ -33,7 +33,9 @@ type writing struct {
 	stream    atomic.Int64  // the longest silence allowed, in nanoseconds; 0: any
 	flushed   bool          // the head is known to be on the wire
 	hijacked  bool
+	traffic   *traffic // of the connection after the hijack, where it is counted
 	cut       bool
+	timedOut  bool  // the server's WriteTimeout had passed
 	writeErr  error // the first failure of the wire
 }
 
