@@ -1,1 +1,166 @@
+// Package exchange is the one per-request state that the four packages of
+// Bulwark share: the request's context, its only ResponseWriter wrapper, its
+// body, and the observed ending.
+//
+// The outermost Bulwark middleware makes the exchange with [Enter] and owns
+// it; inner ones find the same one through the request's context. A request
+// travels inward through Enter (one allocation holds the exchange and the
+// clone of the request), meets the policies of the packages, and reaches the
+// handler, whose every write comes back through the exchange. Whatever ends
+// the request (the handler's return, its panic, the deadline) ends it in
+// [Exchange.end], which tells the observers exactly once. That is why the
+// order of the packages cannot make a log line lie.
+//
+// # Two locks and a gate
+//
+// life.mu guards the context and the deadline and is held for a few
+// instructions only. Exchange.wmu is held by whoever is writing, for as long
+// as the client takes to read, so nothing that must be punctual waits for it:
+// the deadline closes the gate first, which lets no new write start and tells
+// whether one is under way that has to be broken (see seal). control guards
+// the calls of a ResponseController, which have to work while a write hangs.
 package exchange
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// Exchange is one request on its way through the stack. It is the request's
+// context. The methods are safe for concurrent use unless they say otherwise.
+type Exchange struct {
+	life
+	writing
+	body  body
+	notes notes
+
+	start     time.Time
+	req       http.Request // the clone that inner handlers see
+	original  *http.Request
+	out       http.ResponseWriter // what inner handlers write to
+	observers []Observer
+	left      atomic.Bool // the owner has returned; whoever still holds the exchange is late
+	returned  bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
+	handlers  handlers
+}
+
+// Observer is told how the request ended.
+type Observer interface {
+	// Ended is called once, at the moment the request ended for the client,
+	// on the goroutine that ended it: the server's, or the timer's while the
+	// handler is still running. It must not touch the request's maps.
+	Ended(x *Exchange, e *Ending)
+	// Late is called after Ended, when a handler that outlived its request
+	// has ended; panicked is the value it panicked with, or nil.
+	Late(x *Exchange, panicked any, stack []byte)
+}
+
+type exchangeKey struct{}
+
+// From returns the exchange that ctx descends from, nil where there is none.
+func From(ctx context.Context) *Exchange {
+	if x, ok := ctx.(*Exchange); ok {
+		return x
+	}
+	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
+	return x
+}
+
+// Enter returns the exchange of the request with the writer and the request to
+// hand inward. owner tells that this call made it: the caller then defers
+// [Exchange.Leave] and calls [Exchange.Returned] when next.ServeHTTP did.
+//
+// The exchange found through the context is only taken where w leads to its
+// writer through Unwrap; a recorder or a buffering middleware in between means
+// that what is written to w is not what goes over this exchange's wire, and
+// gets an exchange of its own.
+func Enter(w http.ResponseWriter, r *http.Request) (x *Exchange, iw http.ResponseWriter, ir *http.Request, owner bool) {
+	if x = From(r.Context()); x != nil && x.Owns(w) {
+		x.SawRoute(r.Pattern)
+		return x, w, r, false
+	}
+	x = &Exchange{start: time.Now(), original: r}
+	x.parent = r.Context()
+	x.inner.w = w
+	x.req = *r.WithContext(x)
+	if r.Body != nil && r.Body != http.NoBody {
+		x.body.x, x.body.src = x, r.Body
+		x.req.Body = &x.body
+	}
+	x.out = shape(x, w)
+	return x, x.out, &x.req, true
+}
+
+// Owns reports whether w is the exchange's writer or wraps it.
+func (x *Exchange) Owns(w http.ResponseWriter) bool {
+	for range maxUnwrap {
+		if c, ok := w.(interface{ exchange() *Exchange }); ok {
+			return c.exchange() == x && !x.left.Load()
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return false
+		}
+		w = u.Unwrap()
+	}
+	return false
+}
+
+// maxUnwrap bounds the walk through wrapped writers: one that unwraps to
+// itself must not hang a request.
+const maxUnwrap = 64
+
+// Writer is the exchange's own writer.
+func (x *Exchange) Writer() http.ResponseWriter { return x.out }
+
+// Start is when the outermost middleware saw the request.
+func (x *Exchange) Start() time.Time { return x.start }
+
+// Parent is the context that the request came with.
+func (x *Exchange) Parent() context.Context { return x.parent }
+
+// Observe adds an observer. To be called before the handler runs.
+func (x *Exchange) Observe(o Observer) { x.observers = append(x.observers, o) }
+
+// Observers are those added so far. The slice is not to be changed.
+func (x *Exchange) Observers() []Observer { return x.observers }
+
+// Returned records that the owner's handler returned; without it, and without
+// a panic, [Exchange.Leave] knows that runtime.Goexit was called.
+func (x *Exchange) Returned() { x.returned = true }
+
+// Leave ends the exchange; its owner defers it. A panic goes on with its value
+// and its stack. A response that was cut ends with http.ErrAbortHandler, so
+// that the server does not end it cleanly.
+func (x *Exchange) Leave() {
+	v := recover()
+	if !x.Detached() {
+		x.settle()
+		x.removeTemporaryFiles()
+	}
+	x.seal(errOver)
+	x.end(v)
+	x.left.Store(true)
+	x.finish(finished)
+	switch {
+	case v != nil:
+		panic(v)
+	case x.isCut():
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// errOver is what writes after the end of the request get, as from the
+// writers of net/http itself.
+var errOver = errors.New("bulwark: the request is over")
+
+// removeTemporaryFiles does for the clone what the server does for the request
+// it made: the clone hides from it the form that was parsed further in.
+func (x *Exchange) removeTemporaryFiles() {
+	if f := x.req.MultipartForm; f != nil && x.original.MultipartForm != f {
+		_ = f.RemoveAll() // as net/http: nobody is left to tell
+	}
+}

@@ -1,0 +1,50 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync/atomic"
+)
+
+// body counts the request's body and tells whether somebody waits for the
+// client. After the request it is dead: it was never pooled, so that a reader
+// kept too long gets an error and never another request's bytes.
+type body struct {
+	x       *Exchange
+	src     io.ReadCloser // nil where the request has no body
+	n       atomic.Int64
+	reading atomic.Bool
+	ended   atomic.Bool // EOF was seen, or the body closed
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	if b.x.left.Load() {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	b.reading.Store(true)
+	n, err := b.src.Read(p)
+	b.reading.Store(false)
+	b.n.Add(int64(n))
+	switch {
+	case err == nil:
+	case err == io.EOF: //nolint:errorlint // readers return it bare
+		b.ended.Store(true)
+	case errors.Is(err, os.ErrDeadlineExceeded) && b.x.Expired():
+		err = context.Cause(b.x) // and not the i/o timeout by which the reader was freed
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.ended.Store(true)
+	return b.src.Close()
+}
+
+// pending reports whether there may be more to read.
+func (b *body) pending() bool { return b.src != nil && !b.ended.Load() }
+
+// BodyBytes is how much of the request's body was read so far.
+func (x *Exchange) BodyBytes() int64 { return x.body.n.Load() }

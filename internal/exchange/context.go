@@ -1,0 +1,215 @@
+package exchange
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrClientGone is the cause of a request's context once the client has left.
+// It is a kind of context.Canceled.
+var ErrClientGone error = clientGone{}
+
+type clientGone struct{}
+
+func (clientGone) Error() string        { return "client closed the request" }
+func (clientGone) Is(target error) bool { return target == context.Canceled }
+
+// life is the context half of an exchange: whose child it is, how it ended,
+// and the deadline.
+//
+// Until somebody asks for Done it costs nothing. Then a genuine cancelCtx is
+// made, because the standard library links children to such a one directly
+// and starts a goroutine for each child of anything else, also below a
+// context.WithValue. What it hangs from is a source: a parent that we end, with
+// the Err and the Cause of our choice. context.WithDeadlineCause would need its
+// cause before it is known, a second timer, and could not be moved.
+type life struct {
+	parent context.Context
+
+	// ended points to a genuine context that has ended: what Err and Cause
+	// say. nil while alive, written with mu held.
+	ended atomic.Pointer[context.Context]
+
+	mu         sync.Mutex
+	genuine    context.Context // nil until asked for
+	release    context.CancelFunc
+	endGenuine func() // ends genuine as ended has
+	unwatch    func() bool
+	route      string // the last pattern seen on the handler's own goroutine
+
+	deadline
+}
+
+// Deadline is the moment the exchange was last armed for, else the parent's.
+func (x *Exchange) Deadline() (time.Time, bool) {
+	x.mu.Lock()
+	at, ok := x.born, !x.born.IsZero()
+	x.mu.Unlock()
+	if p, has := x.parent.Deadline(); has && (!ok || p.Before(at)) {
+		return p, true
+	}
+	return at, ok
+}
+
+// Done is closed when the request is over for the handler.
+func (x *Exchange) Done() <-chan struct{} { return x.context().Done() }
+
+// Err is context.DeadlineExceeded after the deadline, context.Canceled after
+// the client left or the request ended.
+func (x *Exchange) Err() error {
+	if ended := x.ended.Load(); ended != nil {
+		return (*ended).Err()
+	}
+	if x.parent.Err() == nil {
+		return nil
+	}
+	x.parentEnded() // now and not when the watch gets to it, or Err would be ahead of Done
+	return (*x.ended.Load()).Err()
+}
+
+// Value finds the exchange itself, and for the standard library its genuine
+// context.
+func (x *Exchange) Value(key any) any {
+	switch key {
+	case any(exchangeKey{}):
+		return x
+	case cancelKey:
+		return x.context().Value(key)
+	}
+	return x.parent.Value(key)
+}
+
+// cancelKey is the key by which package context asks a context for the
+// cancelCtx it descends from. Learnt by listening, since it is not exported.
+var cancelKey = func() any {
+	var l listener
+	_, cancel := context.WithCancel(&l)
+	cancel()
+	return l.key
+}()
+
+type listener struct{ key any }
+
+func (*listener) Deadline() (time.Time, bool)         { return time.Time{}, false }
+func (*listener) Done() <-chan struct{}               { return make(chan struct{}) }
+func (*listener) Err() error                          { return nil }
+func (*listener) AfterFunc(func()) (stop func() bool) { return stopped }
+func (l *listener) Value(key any) any                 { l.key = key; return nil }
+
+// never is the Done of a parent that tells its children itself.
+var never = make(chan struct{})
+
+func stopped() bool { return true }
+
+// context returns the genuine context, made on the first call.
+func (x *Exchange) context() context.Context {
+	x.mu.Lock()
+	if x.genuine != nil {
+		defer x.mu.Unlock()
+		return x.genuine
+	}
+	x.genuine, x.release = context.WithCancel(source{x})
+	c, ended := x.genuine, x.ended.Load() != nil
+	if !ended && x.parent.Done() != nil && !x.left.Load() {
+		x.unwatch = context.AfterFunc(x.parent, x.parentEnded)
+	}
+	x.mu.Unlock()
+	switch {
+	case ended:
+		x.endGenuine()
+	case x.parent.Err() != nil:
+		x.parentEnded()
+	}
+	return c
+}
+
+// source is the parent of the genuine context. Its Done is never closed: it
+// offers AfterFunc, which package context prefers, and ends its one child by
+// that.
+type source struct{ x *Exchange }
+
+func (source) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (source) Done() <-chan struct{}       { return never }
+
+// AfterFunc is called with x.mu held, see context.
+func (s source) AfterFunc(f func()) (stop func() bool) {
+	s.x.endGenuine = f
+	return stopped
+}
+
+func (s source) Err() error {
+	if ended := s.x.ended.Load(); ended != nil {
+		return (*ended).Err()
+	}
+	return nil
+}
+
+func (s source) Value(key any) any {
+	if key != cancelKey {
+		return s.x.parent.Value(key)
+	}
+	if ended := s.x.ended.Load(); ended != nil {
+		return (*ended).Value(key) // for context.Cause
+	}
+	return nil
+}
+
+// finish ends the context as e has ended; the first call wins.
+func (x *Exchange) finish(e *context.Context) {
+	x.mu.Lock()
+	if x.ended.Load() != nil {
+		x.mu.Unlock()
+		return
+	}
+	x.ended.Store(e)
+	end, unwatch := x.endGenuine, x.unwatch
+	x.mu.Unlock()
+	if end != nil {
+		end()
+	}
+	if unwatch != nil {
+		unwatch()
+	}
+}
+
+// parentEnded ends the context because its parent has. net/http cancels it
+// without a cause when the client leaves; any other cause or error is
+// somebody's own and passed on.
+func (x *Exchange) parentEnded() {
+	if !x.ClientGone() {
+		x.finish(&x.parent)
+		return
+	}
+	c, cancel := context.WithCancelCause(context.Background())
+	cancel(ErrClientGone)
+	x.finish(&c)
+}
+
+// ClientGone reports whether the client has left. After the request ended for
+// the server it is false: net/http cancels the context then, too.
+func (x *Exchange) ClientGone() bool {
+	return !x.left.Load() &&
+		x.parent.Err() == context.Canceled && context.Cause(x.parent) == context.Canceled
+}
+
+// finished is how a context ends whose request ended.
+var finished = func() *context.Context {
+	c, cancel := context.WithCancel(context.Background())
+	cancel()
+	return &c
+}()
+
+// SawRoute records the pattern that matched. The timer cannot read it from the
+// request, which belongs to the handler's goroutine; so it is noted whenever
+// that goroutine comes by (not in the context's methods: those are called from
+// anywhere).
+func (x *Exchange) SawRoute(pattern string) {
+	if pattern == "" {
+		return
+	}
+	x.mu.Lock()
+	x.route = pattern
+	x.mu.Unlock()
+}

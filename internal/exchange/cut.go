@@ -1,0 +1,190 @@
+package exchange
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// grace is how long the server may take to hand an answer of ours to the
+// kernel. A client that does not read must not hold the timer's goroutine.
+const grace = time.Second
+
+// errCut is what writes to a response that was cut get.
+var errCut = errors.New("bulwark: the response was cut off")
+
+// seal closes the gate and waits for a write that is under way.
+func (x *Exchange) seal(reason error) {
+	x.gate.Or(gateClosed)
+	x.wmu.Lock()
+	if x.sealed == nil {
+		x.sealed = reason
+	}
+	x.wmu.Unlock()
+	x.control.Lock()
+	x.off = true
+	x.control.Unlock()
+}
+
+// breakIn is seal for the deadline: a write that is under way is broken, and
+// broken says that there was one. Nobody but the caller writes from here on.
+func (x *Exchange) breakIn(reason error) (broken bool) {
+	busy := x.gate.Or(gateClosed)&gateBusy != 0
+	if busy && !x.wmu.TryLock() {
+		broken = true
+		_ = x.inner.setWriteDeadline(past)
+		x.wmu.Lock()
+	} else if !busy {
+		x.wmu.Lock()
+	}
+	x.sealed = reason
+	x.wmu.Unlock()
+	x.control.Lock()
+	x.off = true
+	x.control.Unlock()
+	return broken
+}
+
+// Cut ends a response that must not end cleanly: what was written goes out, no
+// more is accepted, the transport is broken, and the owner aborts the request.
+// A connection that was hijacked is left alone, and so is a response that
+// never began.
+func (x *Exchange) Cut() {
+	if x.begin() != nil {
+		return
+	}
+	defer x.done()
+	if x.hijacked || !x.committed.Load() {
+		return
+	}
+	x.gate.Or(gateClosed)
+	x.sealed = errCut
+	x.breakOff(true)
+}
+
+func (x *Exchange) isCut() bool {
+	x.wmu.Lock()
+	defer x.wmu.Unlock()
+	return x.cut
+}
+
+// breakOff breaks the transport of a response that began. Flushing first tells
+// the client what there was, and us that the status went out; but not where it
+// would complete the response.
+func (x *Exchange) breakOff(flush bool) {
+	x.cut = true
+	if flush && !x.whole() {
+		_ = x.inner.setWriteDeadline(time.Now().Add(grace))
+		if x.inner.flush() == nil {
+			x.flushed = true
+		}
+	}
+	_ = x.inner.setWriteDeadline(past)
+}
+
+// whole reports whether a flush would let the client see a complete response.
+func (x *Exchange) whole() bool {
+	return !x.flushed && (!x.hasBody() || x.declared >= 0 && x.written >= x.declared)
+}
+
+// hasBody reports whether the response may have a body (RFC 9110 section 6.4.1).
+func (x *Exchange) hasBody() bool {
+	return x.original.Method != http.MethodHead &&
+		x.status != http.StatusNoContent && x.status != http.StatusNotModified
+}
+
+// answer sends the deadline's response, complete, from the timer's goroutine.
+// The handler has a header map of its own, so the server's holds what outer
+// middleware set and nothing of the success that was given up.
+func (x *Exchange) answer(p Policy, err error) {
+	rep := &reply{header: x.inner.w.Header()}
+	x.ask(p, rep, err)
+	if rep.status < 200 {
+		rep.status, rep.body = 0, bytes.Buffer{}
+		p.Default(rep, err)
+	}
+	rep.header.Set("Content-Length", strconv.Itoa(rep.body.Len()))
+	http1 := x.original.ProtoMajor < 2
+	if http1 {
+		rep.header.Set("Connection", "close")
+	}
+	_ = x.inner.setWriteDeadline(time.Now().Add(grace)) // also where WriteTimeout was shorter than the limit
+	x.wmu.Lock()
+	x.inner.w.WriteHeader(rep.status)
+	x.commit(rep.status)
+	if x.hasBody() {
+		n, werr := x.inner.w.Write(rep.body.Bytes())
+		x.wrote(int64(n), werr)
+	}
+	if ferr := x.inner.flush(); ferr == nil {
+		x.flushed = true
+	} else {
+		x.wrote(0, ferr)
+	}
+	x.wmu.Unlock()
+	if !http1 && x.fired == nil {
+		// The handler runs where the stream's end depends on its return.
+		_ = x.inner.setWriteDeadline(past)
+	}
+}
+
+// ask lets the policy write, and survives its panic.
+func (x *Exchange) ask(p Policy, rep *reply, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			rep.status = 0
+			x.Note(fmt.Errorf("ErrorHandler panicked: %v", v))
+			x.logf("bulwark: ErrorHandler panicked: %v", v)
+		}
+	}()
+	p.Answer(rep, x.snapshot(), err)
+}
+
+// reply collects an answer, so that it can be sent with its length.
+type reply struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *reply) Header() http.Header { return r.header }
+
+func (r *reply) WriteHeader(code int) {
+	if r.status == 0 && code >= 200 {
+		r.status = code
+	}
+}
+
+func (r *reply) Write(p []byte) (int, error) {
+	r.WriteHeader(http.StatusOK)
+	return r.body.Write(p)
+}
+
+// linger reads on for a moment after an answer that came before the end of the
+// request's body. Closing a connection with unread data resets it, and a reset
+// can overtake the answer on its way to the client.
+func (x *Exchange) linger() {
+	if x.original.ProtoMajor >= 2 || !x.body.pending() || x.hijackedNow() {
+		return
+	}
+	if x.inner.setReadDeadline(time.Now().Add(lingerTime)) == nil {
+		_, _ = io.CopyN(io.Discard, x.body.src, lingerBytes)
+		_ = x.inner.setReadDeadline(past)
+	}
+}
+
+// Bounds of linger: whichever comes first.
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 256 << 10
+)
+
+func (x *Exchange) hijackedNow() bool {
+	x.wmu.Lock()
+	defer x.wmu.Unlock()
+	return x.hijacked
+}

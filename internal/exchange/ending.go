@@ -1,0 +1,127 @@
+package exchange
+
+import (
+	"net/http"
+	"time"
+)
+
+// Ending is how a request ended, as seen from the wire.
+type Ending struct {
+	Status    int           // the status that went over the wire, 0 where none did
+	Intended  int           // the status that the handler wanted, 0 where it wanted none or no other
+	BytesIn   int64         // bytes of the request's body that were read
+	BytesOut  int64         // bytes of the response's body that the server took
+	FirstByte time.Duration // until the head of the response, 0 where there was none
+	Duration  time.Duration
+	Route     string // the pattern that matched, "" where none is known
+	Cause     error
+	Panic     any    // the value of a panic, answered or not
+	Stack     []byte // its stack, where somebody took it
+	WriteErr  error  // the first failure of a write
+	ProblemID string
+	Remarks   []error // what did not make it fail
+
+	Deadline   bool // the deadline ended it
+	ClientGone bool // the client had left
+	Refused    bool // it was turned away before the handler
+	Hijacked   bool // the connection was taken over
+	Cut        bool // the response was cut off
+	Aborted    bool // http.ErrAbortHandler or runtime.Goexit
+	Short      bool // fewer bytes were written than declared
+	Abandoned  bool // the handler was still running
+	Unanswered bool // an unrecovered panic passed: the server sends nothing more
+}
+
+// end tells the observers how the request ended, on the first call.
+func (x *Exchange) end(panicked any) {
+	if !x.handlers.over.CompareAndSwap(false, true) {
+		return
+	}
+	if len(x.observers) == 0 {
+		return
+	}
+	e := x.ending(panicked)
+	for _, o := range x.observers {
+		o.Ended(x, &e)
+	}
+}
+
+func (x *Exchange) ending(panicked any) Ending {
+	e := Ending{BytesIn: x.body.n.Load(), Duration: time.Since(x.start)}
+	expired := x.Expired()
+	e.Abandoned = expired && !x.handlers.returned.Load()
+	if !expired {
+		x.SawRoute(x.req.Pattern) // the handler has returned: the request is ours again
+		e.ClientGone = x.ClientGone()
+	}
+	x.mu.Lock()
+	e.Route = x.route
+	x.mu.Unlock()
+	x.notes.copyTo(&e)
+	if panicked != nil && e.Panic == nil && panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+		e.Panic = panicked
+	}
+	e.Unanswered = panicked != nil || !expired && !x.returned
+	e.Aborted = e.Unanswered && e.Panic == nil
+	x.fromWriter(&e)
+	return e
+}
+
+// copyTo copies what was noted.
+func (n *notes) copyTo(e *Ending) {
+	n.Lock()
+	defer n.Unlock()
+	e.Cause, e.Panic, e.Stack = n.cause, n.panicked, n.stack
+	e.Intended, e.ProblemID = n.intended, n.problemID
+	e.Refused, e.Deadline, e.Remarks = n.refused, n.deadline, n.remarks
+	e.ClientGone = e.ClientGone || n.gone
+}
+
+// fromWriter reports what went out.
+func (x *Exchange) fromWriter(e *Ending) {
+	x.wmu.Lock()
+	defer x.wmu.Unlock()
+	e.Hijacked, e.Cut, e.WriteErr = x.hijacked, x.cut, x.writeErr
+	e.FirstByte = x.started
+	if x.committed.Load() && !x.hasBody() {
+		e.BytesOut = 0
+	} else {
+		e.BytesOut = x.written
+	}
+	broken := x.cut || e.Unanswered
+	switch {
+	case x.committed.Load() && (!broken || x.onWire()):
+		e.Status = x.status
+	case x.committed.Load():
+		e.Intended = or(e.Intended, x.status)
+	case !broken && !x.hijacked && !e.ClientGone:
+		e.Status = http.StatusOK // what the server sends for a handler that wrote nothing
+	}
+	if e.Status == e.Intended {
+		e.Intended = 0
+	}
+	e.Short = !broken && !x.hijacked && x.committed.Load() && x.hasBody() && x.declared >= 0 && x.written < x.declared
+}
+
+// bufferedHTTP1 and bufferedHTTP2 are how much of a body net/http keeps back
+// before it sends the head.
+const (
+	bufferedHTTP1 = 2 << 10
+	bufferedHTTP2 = 4 << 10
+)
+
+// onWire reports whether the head of a response that broke off went out.
+func (x *Exchange) onWire() bool {
+	limit := int64(bufferedHTTP1)
+	if x.original.ProtoMajor >= 2 {
+		limit = bufferedHTTP2
+	}
+	return x.flushed || x.written > limit
+}
+
+func or(a, b int) int {
+	if a != 0 {
+		return a
+	}
+	return b
+}

@@ -1,0 +1,146 @@
+package exchange
+
+import (
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+)
+
+// handlers keeps track of a handler that outlives its request.
+type handlers struct {
+	over     atomic.Bool // the observers were told
+	returned atomic.Bool // the handler came back after its deadline
+
+	mu    sync.Mutex
+	ended bool // a handler on a goroutine of its own has ended
+	alone bool // it was left behind
+	then  []func()
+}
+
+// Detached reports whether a handler was left behind and has not ended yet.
+func (x *Exchange) Detached() bool {
+	h := &x.handlers
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.alone && !h.ended
+}
+
+// WhenHandlerEnds calls f when no handler of this request runs any more: at
+// once in the ordinary case, else on the goroutine of the handler that was
+// left behind.
+func (x *Exchange) WhenHandlerEnds(f func()) {
+	h := &x.handlers
+	h.mu.Lock()
+	if h.alone && !h.ended {
+		h.then = append(h.then, f)
+		h.mu.Unlock()
+		return
+	}
+	h.mu.Unlock()
+	f()
+}
+
+// ServeArmed runs the handler where it stands, between Arm and Disarm.
+func (x *Exchange) ServeArmed(before Term, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if before.Policy != nil { // an outer scope deals with what is late
+		defer x.Disarm(before)
+		next.ServeHTTP(w, r)
+		return
+	}
+	defer func() {
+		if x.Disarm(before) {
+			return // a panic goes on untouched
+		}
+		res := result{panicked: recover()}
+		if res.panicked != nil {
+			res.stack = debug.Stack()
+		}
+		x.linger()
+		x.late(res)
+	}()
+	next.ServeHTTP(w, r)
+}
+
+// late reports the end of a handler whose request had ended before: to the
+// observers, without any to the server's ErrorLog.
+func (x *Exchange) late(res result) {
+	for _, o := range x.observers {
+		o.Late(x, res.panicked, res.stack)
+	}
+	if len(x.observers) == 0 && res.panicked != nil && res.panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+		x.logf("http: panic in a handler after its deadline: %v\n%s", res.panicked, res.stack)
+	}
+}
+
+// result is how a handler on a goroutine of its own ended.
+type result struct {
+	panicked any
+	stack    []byte
+	goexit   bool
+}
+
+// ServeDetached runs the handler on a goroutine of its own, between Arm and
+// Disarm, and returns when it has ended or the deadline was enforced: an
+// HTTP/2 stream ends only when the server's own goroutine returns.
+func (x *Exchange) ServeDetached(before Term, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	ended := make(chan result, 1)
+	go x.detached(ended, next, w, r)
+	var res result
+	select {
+	case res = <-ended:
+	case <-x.fired:
+		if x.leaveAlone() {
+			return
+		}
+		res = <-ended
+	}
+	if !x.Disarm(before) {
+		x.late(res)
+		return
+	}
+	switch {
+	case res.goexit:
+		runtime.Goexit()
+	case res.panicked == http.ErrAbortHandler: //nolint:errorlint // as net/http compares it
+		panic(res.panicked)
+	case res.panicked != nil:
+		x.logf("http: panic in the handler's own goroutine: %v\n%s", res.panicked, res.stack)
+		panic(res.panicked)
+	}
+}
+
+func (x *Exchange) detached(ended chan<- result, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	res := result{goexit: true}
+	defer func() {
+		if v := recover(); v != nil {
+			res = result{panicked: v, stack: debug.Stack()}
+		}
+		h := &x.handlers
+		h.mu.Lock()
+		h.ended = true
+		alone, then := h.alone, h.then
+		h.mu.Unlock()
+		if !alone {
+			ended <- res
+			return
+		}
+		x.late(res)
+		x.removeTemporaryFiles()
+		for _, f := range then {
+			f()
+		}
+	}()
+	next.ServeHTTP(w, r)
+	res.goexit = false
+}
+
+// leaveAlone marks the handler as left behind, if it is still running.
+func (x *Exchange) leaveAlone() bool {
+	h := &x.handlers
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.alone = !h.ended
+	return h.alone
+}

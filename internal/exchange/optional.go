@@ -1,0 +1,130 @@
+package exchange
+
+import (
+	"bufio"
+	"io"
+	"net"
+	"net/http"
+	"os"
+)
+
+// The optional interfaces of a ResponseWriter, each a type of its own, so that
+// a shape has exactly those that the server's writer has.
+type (
+	flusher       struct{ x *Exchange }
+	hijacker      struct{ x *Exchange }
+	readerFrom    struct{ x *Exchange }
+	pusher        struct{ x *Exchange }
+	stringWriter  struct{ x *Exchange }
+	closeNotifier struct{ x *Exchange }
+	onlyWriter    struct{ io.Writer }
+)
+
+// Flush flushes; FlushError says more.
+func (f flusher) Flush() { _ = core(f).FlushError() }
+
+// Hijack hands the connection over and lifts the deadline: from here on the
+// connection is the application's to bound.
+func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	x := h.x
+	if err := x.begin(); err != nil {
+		return nil, nil, err
+	}
+	defer x.done()
+	conn, rw, err := x.inner.w.(http.Hijacker).Hijack()
+	if err == nil {
+		x.hijacked = true
+		x.lift()
+	}
+	return conn, rw, err
+}
+
+// Push is HTTP/2's server push.
+func (p pusher) Push(target string, opts *http.PushOptions) error {
+	x := p.x
+	if err := x.begin(); err != nil {
+		return err
+	}
+	defer x.done()
+	return x.inner.w.(http.Pusher).Push(target, opts)
+}
+
+// WriteString is Write for a string.
+func (s stringWriter) WriteString(str string) (int, error) {
+	x := s.x
+	if err := x.begin(); err != nil {
+		return 0, err
+	}
+	defer x.done()
+	if x.hijacked {
+		return 0, x.onHijacked(len(str))
+	}
+	x.implicit()
+	n, err := x.inner.w.(io.StringWriter).WriteString(str)
+	x.wrote(int64(n), err)
+	return n, err
+}
+
+// CloseNotify is the deprecated one; what wraps a writer that has it must.
+func (c closeNotifier) CloseNotify() <-chan bool {
+	return c.x.inner.w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // offered because net/http still does
+}
+
+// piece bounds what one ReadFrom of the server's writes at a time under an
+// idle limit: it reports no progress in between.
+const piece = 64 << 10
+
+// ReadFrom keeps sendfile. The server's own ReadFrom both reads and writes, and
+// the deadline can break a write but not a source that is silent; so while a
+// deadline is armed only regular files go that way, and everything else is
+// copied here, with the lock held for the writes alone.
+func (r readerFrom) ReadFrom(src io.Reader) (int64, error) {
+	x := r.x
+	if !x.apart.Load() {
+		return r.direct(src)
+	}
+	if !regularFile(src) {
+		return io.Copy(onlyWriter{core(r)}, src)
+	}
+	if x.stream.Load() <= 0 {
+		return r.direct(src)
+	}
+	var total int64
+	for {
+		lr := io.LimitedReader{R: src, N: piece}
+		n, err := r.direct(&lr)
+		total += n
+		if err != nil || n < piece {
+			return total, err
+		}
+	}
+}
+
+func (r readerFrom) direct(src io.Reader) (int64, error) {
+	x := r.x
+	if err := x.begin(); err != nil {
+		return 0, err
+	}
+	defer x.done()
+	if x.hijacked {
+		return 0, x.onHijacked(1)
+	}
+	x.implicit()
+	n, err := x.inner.w.(io.ReaderFrom).ReadFrom(src)
+	x.wrote(n, err)
+	return n, err
+}
+
+// regularFile tells whether src is a file on disk, or a part of one as
+// http.ServeContent passes it.
+func regularFile(src io.Reader) bool {
+	if lr, ok := src.(*io.LimitedReader); ok {
+		src = lr.R
+	}
+	f, ok := src.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode().IsRegular()
+}

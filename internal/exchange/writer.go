@@ -1,0 +1,292 @@
+package exchange
+
+import (
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// writing is the response half of an exchange. Its fields are guarded by wmu
+// unless they say otherwise.
+type writing struct {
+	inner   inner
+	gate    atomic.Uint32 // open, busy, closed
+	wmu     sync.Mutex    // held while something is written
+	control sync.Mutex    // guards off, and the calls that move deadlines
+	off     bool          // ResponseController calls are refused
+
+	apart atomic.Bool // the handler works on a header map of its own
+	own   http.Header // that map, made when first touched; guarded by life.mu
+
+	sealed    error // what writes get once the gate is closed
+	committed atomic.Bool
+	status    int           // the final status handed to the server
+	declared  int64         // Content-Length of the response, -1 where none was declared
+	written   int64         // bytes of the body that the server took
+	started   time.Duration // when the response was committed, from the start of the request
+	last      atomic.Int64  // when something was last written, from the start, in nanoseconds
+	stream    atomic.Int64  // the longest silence allowed, in nanoseconds; 0: any
+	flushed   bool          // the head is known to be on the wire
+	hijacked  bool
+	cut       bool
+	writeErr  error // the first failure of the wire
+}
+
+// States of the gate. A write goes from open to busy and back; whoever closes
+// the gate learns whether one is under way.
+const (
+	gateOpen   uint32 = 0
+	gateBusy   uint32 = 1
+	gateClosed uint32 = 2
+)
+
+// begin lets an operation on the wire start, or says why none may any more.
+// After a nil error done must be deferred.
+func (x *Exchange) begin() error {
+	x.wmu.Lock()
+	if x.gate.CompareAndSwap(gateOpen, gateBusy) {
+		return nil
+	}
+	err := x.sealed
+	x.wmu.Unlock()
+	if err == nil { // closed a moment ago, the reason not yet written
+		err = http.ErrHandlerTimeout
+	}
+	return err
+}
+
+func (x *Exchange) done() {
+	x.gate.And(^gateBusy)
+	x.wmu.Unlock()
+}
+
+// core is what every shape of the writer has. It holds a pointer and nothing
+// else, so that a shape made of it is an interface value without an allocation.
+type core struct{ x *Exchange }
+
+func (c core) exchange() *Exchange { return c.x }
+
+// Unwrap returns the server's writer, for http.ResponseController and for
+// http.MaxBytesReader's way of closing the connection.
+func (c core) Unwrap() http.ResponseWriter { return c.x.inner.w }
+
+// Header is the server's own map, or while a deadline is armed a copy of it:
+// the deadline answers from another goroutine and must not share a map with the
+// handler.
+func (c core) Header() http.Header {
+	x := c.x
+	if !x.apart.Load() {
+		return x.inner.w.Header()
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p := x.req.Pattern; p != "" {
+		x.route = p
+	}
+	if x.own == nil {
+		if !x.expired {
+			x.own = x.inner.w.Header().Clone()
+		}
+		if x.own == nil {
+			x.own = make(http.Header)
+		}
+	}
+	return x.own
+}
+
+// publish copies the handler's headers to the wire.
+func (x *Exchange) publish() {
+	if !x.apart.Load() {
+		return
+	}
+	x.mu.Lock()
+	own := x.own
+	x.mu.Unlock()
+	if own == nil {
+		return
+	}
+	wire := x.inner.w.Header()
+	maps.DeleteFunc(wire, func(k string, _ []string) bool { _, ok := own[k]; return !ok })
+	maps.Copy(wire, own)
+}
+
+// WriteHeader sends the head. Informational responses pass and commit nothing,
+// 101 is final.
+func (c core) WriteHeader(code int) {
+	x := c.x
+	if x.begin() != nil {
+		return
+	}
+	defer x.done()
+	switch {
+	case x.hijacked, x.committed.Load():
+		x.logSuperfluous("WriteHeader", x.hijacked)
+	case code >= 100 && code < 200 && code != http.StatusSwitchingProtocols:
+		x.inform(code)
+	default:
+		x.publish()
+		x.inner.w.WriteHeader(code) // panics for an impossible code, as it does without us
+		x.commit(code)
+	}
+}
+
+// inform sends a 1xx with the handler's headers of the moment. They are taken
+// back afterwards: an answer of the deadline's must not inherit them.
+func (x *Exchange) inform(code int) {
+	if x.apart.Load() {
+		wire := x.inner.w.Header()
+		before := wire.Clone()
+		defer func() {
+			clear(wire)
+			maps.Copy(wire, before)
+		}()
+	}
+	x.publish()
+	x.inner.w.WriteHeader(code)
+}
+
+// commit records the final status.
+func (x *Exchange) commit(code int) {
+	x.committed.Store(true)
+	x.status = code
+	x.started = time.Since(x.start)
+	x.last.Store(int64(x.started))
+	x.declared = -1
+	if v, ok := x.inner.w.Header()["Content-Length"]; ok && len(v) == 1 {
+		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
+			x.declared = n
+		}
+	}
+	if code == http.StatusSwitchingProtocols {
+		x.lift()
+	} else if limit := x.stream.Load(); limit > 0 {
+		x.streamBegan(time.Duration(limit))
+	}
+}
+
+// implicit is the 200 that a first Write or Flush sends.
+func (x *Exchange) implicit() {
+	if !x.committed.Load() {
+		x.publish()
+		x.commit(http.StatusOK)
+	}
+}
+
+// Write writes to the response. After a deadline it is refused with
+// http.ErrHandlerTimeout.
+func (c core) Write(p []byte) (int, error) {
+	x := c.x
+	if err := x.begin(); err != nil {
+		return 0, err
+	}
+	defer x.done()
+	if x.hijacked {
+		return 0, x.onHijacked(len(p))
+	}
+	x.implicit()
+	n, err := x.inner.w.Write(p)
+	x.wrote(int64(n), err)
+	return n, err
+}
+
+// wrote accounts for a write.
+func (x *Exchange) wrote(n int64, err error) {
+	x.written += n
+	if x.stream.Load() > 0 {
+		x.last.Store(int64(time.Since(x.start)))
+	}
+	if err != nil && x.writeErr == nil && !errors.Is(err, http.ErrBodyNotAllowed) &&
+		!errors.Is(err, http.ErrContentLength) {
+		x.writeErr = err
+	}
+}
+
+// onHijacked answers a write to a connection that is no longer ours.
+func (x *Exchange) onHijacked(n int) error {
+	if n > 0 {
+		x.logSuperfluous("Write", true)
+	}
+	return http.ErrHijacked
+}
+
+// FlushError flushes, with an error matching http.ErrNotSupported where the
+// server's writer cannot.
+func (c core) FlushError() error {
+	x := c.x
+	if err := x.begin(); err != nil {
+		return err
+	}
+	defer x.done()
+	if !x.hijacked && canFlush(x.inner.w) {
+		x.implicit()
+	}
+	err := x.inner.flush()
+	if err == nil {
+		x.flushed = true
+	} else if !errors.Is(err, http.ErrNotSupported) {
+		x.wrote(0, err)
+	}
+	return err
+}
+
+// SetReadDeadline, SetWriteDeadline and EnableFullDuplex are those of
+// http.ResponseController, refused once the response is no longer the
+// handler's.
+func (c core) SetReadDeadline(t time.Time) error {
+	return c.x.controlled(func(in inner) error { return in.setReadDeadline(t) })
+}
+
+// SetWriteDeadline: see SetReadDeadline.
+func (c core) SetWriteDeadline(t time.Time) error {
+	return c.x.controlled(func(in inner) error { return in.setWriteDeadline(t) })
+}
+
+// EnableFullDuplex: see SetReadDeadline.
+func (c core) EnableFullDuplex() error {
+	return c.x.controlled(func(in inner) error { return http.NewResponseController(in.w).EnableFullDuplex() })
+}
+
+func (x *Exchange) controlled(f func(inner) error) error {
+	x.control.Lock()
+	defer x.control.Unlock()
+	if x.off {
+		return http.ErrHandlerTimeout
+	}
+	return f(x.inner)
+}
+
+// inner is the writer that the exchange was made around.
+type inner struct{ w http.ResponseWriter }
+
+func (in inner) flush() error { return http.NewResponseController(in.w).Flush() }
+
+func (in inner) setReadDeadline(t time.Time) error {
+	return http.NewResponseController(in.w).SetReadDeadline(t)
+}
+
+func (in inner) setWriteDeadline(t time.Time) error {
+	return http.NewResponseController(in.w).SetWriteDeadline(t)
+}
+
+// canFlush tells whether a flush will get through, so that one that cannot
+// does not commit a response.
+func canFlush(w http.ResponseWriter) bool {
+	for range maxUnwrap {
+		switch t := w.(type) {
+		case interface{ FlushError() error }, http.Flusher:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = t.Unwrap()
+		default:
+			return false
+		}
+	}
+	return false
+}
+
+var _ io.Writer = core{}
