@@ -25,6 +25,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"runtime"
 	"sync/atomic"
 	"time"
 )
@@ -148,9 +149,24 @@ func (x *Exchange) Leave() {
 	switch {
 	case v != nil:
 		panic(v)
-	case x.isCut():
+	case x.isCut(), !x.returned && !exiting():
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// exiting tells runtime.Goexit from a panic(nil) of GODEBUG=panicnil=1, which
+// recover has just swallowed. To be called where a deferred function found
+// neither a return nor a panic.
+func exiting() bool {
+	var pc [64]uintptr
+	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc[:])])
+	for more := true; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); f.Function == "runtime.Goexit" {
+			return true
+		}
+	}
+	return false
 }
 
 // errOver is what writes after the end of the request get, as from the

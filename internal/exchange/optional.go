@@ -84,7 +84,7 @@ func (r readerFrom) ReadFrom(src io.Reader) (int64, error) {
 		return r.direct(src)
 	}
 	if !regularFile(src) {
-		return io.Copy(onlyWriter{core(r)}, src)
+		return r.copy(src)
 	}
 	if x.stream.Load() <= 0 {
 		return r.direct(src)
@@ -98,6 +98,31 @@ func (r readerFrom) ReadFrom(src io.Reader) (int64, error) {
 			return total, err
 		}
 	}
+}
+
+// copy is the server's ReadFrom without the lock held while src is read: up to
+// the declared length, and http.ErrContentLength where src has more.
+func (r readerFrom) copy(src io.Reader) (int64, error) {
+	x := r.x
+	if err := x.begin(); err != nil {
+		return 0, err
+	}
+	if !x.hijacked {
+		x.implicit()
+	}
+	left := x.declared - x.written
+	declared := x.committed.Load() && x.declared >= 0 && x.hasBody()
+	x.done()
+	if !declared {
+		return io.Copy(onlyWriter{core(r)}, src)
+	}
+	n, err := io.Copy(onlyWriter{core(r)}, io.LimitReader(src, left))
+	if err == nil && n == left {
+		if more, _ := io.ReadFull(src, make([]byte, 1)); more > 0 {
+			err = http.ErrContentLength
+		}
+	}
+	return n, err
 }
 
 func (r readerFrom) direct(src io.Reader) (int64, error) {
