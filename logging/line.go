@@ -18,7 +18,6 @@ import (
 type line struct {
 	*settings
 	x    *exchange.Exchange
-	room [1]exchange.Observer
 	echo [1]string // the value of the response's header
 	log  *slog.Logger
 

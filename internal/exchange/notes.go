@@ -3,6 +3,7 @@ package exchange
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 )
 
@@ -25,7 +26,7 @@ type noted struct {
 	gone      bool // the client had left when the deadline passed
 	problemID string
 	remarks   []error
-	mapped
+	level     slog.Leveler
 }
 
 // note lets f add to what was noted.
@@ -106,8 +107,14 @@ func (x *Exchange) Intend(status int) { x.note(func(n *noted) { n.intended = sta
 func (x *Exchange) SetProblemID(id string) { x.note(func(n *noted) { n.problemID = id }) }
 
 // SetBodyError remembers why reading the request's body failed: a decoder may
-// lose the error on its way to the handler.
-func (x *Exchange) SetBodyError(err error) { x.note(func(n *noted) { n.bodyErr = err }) }
+// lose the error on its way to the handler. The first one stays.
+func (x *Exchange) SetBodyError(err error) {
+	x.note(func(n *noted) {
+		if n.bodyErr == nil {
+			n.bodyErr = err
+		}
+	})
+}
 
 // BodyError is what SetBodyError remembered.
 func (x *Exchange) BodyError() error {
@@ -117,6 +124,20 @@ func (x *Exchange) BodyError() error {
 		return nil
 	}
 	return x.noted.bodyErr
+}
+
+// SetLevel records at which level the line is to be written, where the mapping
+// of the error says so.
+func (x *Exchange) SetLevel(l slog.Leveler) { x.note(func(n *noted) { n.level = l }) }
+
+// Level is what SetLevel recorded, nil where nothing was.
+func (x *Exchange) Level() slog.Leveler {
+	x.notesMu.Lock()
+	defer x.notesMu.Unlock()
+	if x.noted == nil {
+		return nil
+	}
+	return x.noted.level
 }
 
 // Cause is what was noted so far.
