@@ -109,7 +109,7 @@ func (x *Exchange) answer(p Policy, err error) {
 		x.wrote(0, ferr)
 	}
 	x.wmu.Unlock()
-	if !http1 && x.fired == nil {
+	if !http1 && x.detached == nil {
 		// The handler runs where the stream's end depends on its return.
 		_ = x.inner.setWriteDeadline(past)
 	}
