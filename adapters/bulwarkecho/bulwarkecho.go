@@ -104,16 +104,16 @@ func Wrap(mw func(http.Handler) http.Handler) echo.MiddlewareFunc {
 }
 
 // routed gives net/http's middleware the route and the path parameters where
-// it looks for them. Asking the context for its error is the hint for whatever
-// owns that context to pick the route up here, on the handler's own goroutine:
-// a response that is sent at a deadline, from another goroutine, must not read
-// the request. Any other context just answers.
+// it looks for them. Asking for the response's headers is the hint for the
+// writer that logs to pick the route up here, on the handler's own goroutine: a
+// response that is sent at a deadline, from another goroutine, must not read
+// the request. Any other writer just answers.
 func routed(c *echo.Context) *http.Request {
 	r := c.Request()
 	r.Pattern = c.Path()
 	for _, p := range c.PathValues() {
 		r.SetPathValue(p.Name, p.Value)
 	}
-	_ = r.Context().Err()
+	_ = c.Response().Header()
 	return r
 }

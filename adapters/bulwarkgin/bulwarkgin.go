@@ -130,12 +130,12 @@ func Wrap(mw func(http.Handler) http.Handler) gin.HandlerFunc {
 // setPattern puts the route where net/http keeps it. FullPath is known before
 // the first handler runs, and it must be set by then: a response that is sent
 // at a deadline, from another goroutine, cannot wait for the handler and must
-// not read its request. Asking the context for its error is the hint for
-// whatever owns that context to pick the route up here, on the handler's own
-// goroutine; any other context just answers.
+// not read its request. Asking for the response's headers is the hint for the
+// writer that logs to pick the route up here, on the handler's own goroutine;
+// any other writer just answers.
 func setPattern(c *gin.Context) {
 	if route := c.FullPath(); route != "" {
 		c.Request.Pattern = route
-		_ = c.Request.Context().Err()
+		_ = c.Writer.Header()
 	}
 }
