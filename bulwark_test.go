@@ -8,7 +8,10 @@ import (
 	"github.com/bulwark-go/bulwark"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // mark returns a middleware that adds its name to the response's Trace on the way in.
 func mark(name string) func(http.Handler) http.Handler {
