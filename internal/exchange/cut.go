@@ -64,6 +64,9 @@ func (x *Exchange) Cut() {
 	x.gate.Or(gateClosed)
 	x.sealed = errCut
 	x.breakOff(true)
+	if x.untilClose() {
+		x.sever() // the server would end it as it ends a complete one
+	}
 }
 
 func (x *Exchange) isCut() bool {
