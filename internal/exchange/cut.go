@@ -53,6 +53,9 @@ func (x *Exchange) Cut() {
 	x.gate.Or(gateClosed)
 	x.sealed = sealedCut
 	x.breakOff(true)
+	if x.untilClose() {
+		x.sever() // the server would end it as it ends a complete one
+	}
 }
 
 // breakOff breaks the transport of a response that began. Flushing first tells

@@ -237,6 +237,7 @@ func (x *Exchange) expire(t Term) {
 	case x.hijacked: // while the timer was on its way
 	case x.committed.Load():
 		x.breakOff(!broken)
+		x.sever()
 	case gone:
 		x.cut = true
 	default:
