@@ -134,17 +134,35 @@ func TestWrapPutsTheResponseBackAfterAPanic(t *testing.T) {
 	assert.Equal(t, "recovered\n", body)
 }
 
-// owner stands for what owns the request's context and looks at the request
-// when it is asked for the context's error.
+// owner stands for the writer of whoever looks at the request when the handler
+// comes by.
 type owner struct {
-	context.Context
+	http.ResponseWriter
 	req  *http.Request
 	seen []string
 }
 
-func (o *owner) Err() error {
+func (o *owner) Header() http.Header {
 	o.seen = append(o.seen, o.req.Pattern)
-	return o.Context.Err()
+	return o.ResponseWriter.Header()
+}
+
+func TestRoute(t *testing.T) {
+	e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+	e.Use(bulwarkecho.Route)
+	var o *owner
+	var before []string
+	e.GET("/users/:id", func(c *echo.Context) error {
+		before = append(before, o.seen...)
+		return c.NoContent(204)
+	})
+
+	res, _ := do(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o = &owner{ResponseWriter: w, req: r}
+		e.ServeHTTP(o, r)
+	}), "GET", "/users/7")
+	assert.Equal(t, 204, res.StatusCode)
+	assert.Equal(t, []string{"/users/:id"}, before)
 }
 
 func TestWrapGivesTheRouteAndLeavesTheRequest(t *testing.T) {
@@ -170,9 +188,8 @@ func TestWrapGivesTheRouteAndLeavesTheRequest(t *testing.T) {
 	}, bulwarkecho.Wrap(tag))
 
 	res, _ := do(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o = &owner{Context: r.Context()}
-		o.req = r.WithContext(o)
-		e.ServeHTTP(w, o.req)
+		o = &owner{ResponseWriter: w, req: r}
+		e.ServeHTTP(o, r)
 	}), "GET", "/users/7")
 	assert.Equal(t, 204, res.StatusCode)
 }
