@@ -45,18 +45,6 @@ func (x *Exchange) CloseAfterReply() {
 	}
 }
 
-// innermost is the writer under every wrapper that can be looked through.
-func innermost(w http.ResponseWriter) http.ResponseWriter {
-	for range maxUnwrap {
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		w = u.Unwrap()
-	}
-	return w
-}
-
 // oneByte is a body that is too large by one byte.
 type oneByte struct{}
 
