@@ -55,13 +55,24 @@ func newSpy() *spy { return &spy{make(chan exchange.Ending, 8)} }
 func (s *spy) Ended(_ *exchange.Exchange, e *exchange.Ending) { s.ended <- *e }
 func (s *spy) Late(*exchange.Exchange, any, []byte)           {}
 
-func (s *spy) wrap(next http.Handler) http.Handler {
+func (s *spy) wrap(next http.Handler) http.Handler { return observed(s, next) }
+
+// lateSpy also sees the panic of a handler that outlived its request.
+type lateSpy struct {
+	*spy
+	late chan any
+}
+
+func (s lateSpy) Late(_ *exchange.Exchange, panicked any, _ []byte) { s.late <- panicked }
+func (s lateSpy) wrap(next http.Handler) http.Handler               { return observed(s, next) }
+
+func observed(o exchange.Observer, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x, w, r, owner := exchange.Enter(w, r)
 		if owner {
 			defer x.Leave()
 		}
-		x.Observe(s)
+		x.Observe(o)
 		next.ServeHTTP(w, r)
 		if owner {
 			x.Returned()
