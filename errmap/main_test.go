@@ -2,6 +2,7 @@ package errmap_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -123,6 +125,26 @@ func mapper(rules ...errmap.Rule) *errmap.Mapper { return errmap.New(errmap.Conf
 
 func errorJSON(rules ...errmap.Rule) *errmap.Mapper {
 	return errmap.New(errmap.Config{Rules: rules, Render: errmap.ErrorJSON})
+}
+
+// logBuffer is an ErrorLog that can be read.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) logger() *log.Logger { return log.New(l, "", 0) }
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // deadlined is the context of a request whose deadline has passed.
