@@ -33,6 +33,14 @@ func prepare(h http.Header, p *Problem) {
 	}
 }
 
+// retract takes back what prepare set for a problem that is not sent after all.
+func retract(h, asked http.Header) {
+	for k := range asked {
+		h.Del(k)
+	}
+	h.Del("Retry-After")
+}
+
 // ofSuccess reports whether a header describes the content that is not sent
 // after all, in the way in which it was going to be sent.
 func ofSuccess(k string) bool {

@@ -61,7 +61,9 @@ func (m *Mapper) write(x *exchange.Exchange, w http.ResponseWriter, r *http.Requ
 		report(x, r, &v)
 	default:
 		m.respond(x, w, r, v.problem)
-		report(x, r, &v)
+		if v.problem.Status >= 500 {
+			report(x, r, &v)
+		}
 	}
 }
 
@@ -75,7 +77,7 @@ func abort(x *exchange.Exchange) {
 
 // report keeps a failure of ours from being lost where there is no log line.
 func report(x *exchange.Exchange, r *http.Request, v *verdict) {
-	if v.problem.Status >= 500 && len(x.Observers()) == 0 {
+	if len(x.Observers()) == 0 {
 		x.Report("errmap: %d for %s %q: %q", v.problem.Status, r.Method, r.URL.Path, text(v.cause))
 	}
 }
