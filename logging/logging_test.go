@@ -113,3 +113,5 @@ func TestTheDefaultLine(t *testing.T) {
 	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, m["request_id"])
 	require.Equal(t, "INFO", m["level"])
 }
+
+func logAttr(k, v string) slog.Attr { return slog.String(k, v) }
