@@ -118,9 +118,9 @@ func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Req
 		return
 	}
 	before := x.Arm(term, false)
-	if before.Policy != nil { // an Override outside may say otherwise
-		if at, ok := r.Context().Deadline(); !ok || term.At.Before(at) {
-			r = r.WithContext(x.Moved(r.Context(), term.At))
+	if before.Rules != nil { // an Override outside may say otherwise
+		if at, ok := r.Context().Deadline(); !ok || x.Start().Add(term.At).Before(at) {
+			r = r.WithContext(x.Moved(r.Context(), term))
 		}
 	}
 	x.ServeArmed(before, h.next, w, r)
