@@ -13,23 +13,37 @@ import (
 // what outer middleware set (CORS, the id of the request). Doing it twice does
 // no harm.
 func prepare(h http.Header, p *Problem) {
+	if len(h) > 0 {
+		dropSuccess(h)
+	}
+	if p.RetryAfter > 0 {
+		h["Retry-After"] = []string{strconv.FormatInt(seconds(p.RetryAfter), 10)}
+	}
+	if len(p.Header) > 0 {
+		adopt(h, p)
+	}
+}
+
+func dropSuccess(h http.Header) {
 	for k := range h {
 		if ofSuccess(k) {
 			delete(h, k)
 		}
 	}
+}
+
+// adopt takes over the headers of the problem. RetryAfter wins over a header of
+// that name.
+func adopt(h http.Header, p *Problem) {
 	for k, values := range p.Header {
 		k = http.CanonicalHeaderKey(k)
 		switch {
-		case ofSuccess(k) || k == "Content-Type" || k == "Transfer-Encoding" || k == "Trailer":
+		case ofSuccess(k), k == "Content-Type", k == "Transfer-Encoding", k == "Trailer", k == "Retry-After" && p.RetryAfter > 0:
 		case k == "Vary" || k == "Set-Cookie" || k == "Link":
 			h[k] = merged(h[k], values)
 		default:
 			h[k] = slices.Clone(values)
 		}
-	}
-	if p.RetryAfter > 0 {
-		h["Retry-After"] = []string{strconv.FormatInt(seconds(p.RetryAfter), 10)}
 	}
 }
 
