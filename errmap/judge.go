@@ -24,7 +24,7 @@ type verdict struct {
 }
 
 // judge decides about err in the context of a request.
-func (m *Mapper) judge(v *verdict, ctx context.Context, x *exchange.Exchange, err error) { //nolint:revive // v is the receiver in spirit
+func (m *Mapper) judge(ctx context.Context, v *verdict, x *exchange.Exchange, err error) {
 	if err == nil {
 		v.problem, v.rule, v.cause = internal(), len(m.table.rules), errNil
 		return

@@ -77,7 +77,7 @@ func joined(errs []error) string {
 func (m *Mapper) Problem(r *http.Request, err error) Problem {
 	ctx := r.Context()
 	var v verdict
-	m.judge(&v, ctx, exchange.From(ctx), err)
+	m.judge(ctx, &v, exchange.From(ctx), err)
 	return v.problem
 }
 

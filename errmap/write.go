@@ -36,7 +36,7 @@ func (m *Mapper) Write(w http.ResponseWriter, r *http.Request, err error) {
 // deadline's answer, or a recorder.
 func (m *Mapper) aside(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, err error) {
 	var v verdict
-	m.judge(&v, r.Context(), x, err)
+	m.judge(r.Context(), &v, x, err)
 	v.note(x)
 	m.respond(nil, w, r, v.problem)
 }
@@ -47,7 +47,7 @@ func (m *Mapper) write(x *exchange.Exchange, w http.ResponseWriter, r *http.Requ
 		return
 	}
 	var v verdict
-	m.judge(&v, r.Context(), x, err)
+	m.judge(r.Context(), &v, x, err)
 	if x == nil {
 		m.respond(nil, w, r, v.problem)
 		return
