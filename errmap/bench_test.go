@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/bulwark-go/bulwark/errmap"
 	"github.com/bulwark-go/bulwark/internal/exchange"
@@ -15,7 +17,11 @@ import (
 // hand-written chain of three errors.Is that encodes with encoding/json. What
 // counts is what each adds to the bare handler:
 //
-//	go test -run - -bench Mapping -benchmem -count 6 ./errmap
+//	go test -run - -bench Cost -benchtime 2s ./errmap
+//
+// gives it as a ratio, of medians of one interleaved run: once with errmap all
+// by itself, which then makes and ends the exchange, and once within an exchange
+// that the other middleware of a stack has made.
 
 var (
 	errBench1 = errors.New("one")
@@ -68,23 +74,6 @@ func rules(n int) []errmap.Rule {
 	return append(list, errmap.Is(errBench3, errmap.Problem{Status: 404}))
 }
 
-// inExchange puts the handler into an exchange that somebody else has paid for,
-// as in a whole stack.
-func inExchange(h http.Handler) func(b *testing.B) {
-	return func(b *testing.B) {
-		r := get()
-		d := &discard{header: make(http.Header)}
-		x, w, r, _ := exchange.Enter(d, r)
-		defer x.Leave()
-		defer x.Returned()
-		b.ReportAllocs()
-		for b.Loop() {
-			clear(d.header)
-			h.ServeHTTP(w, r)
-		}
-	}
-}
-
 func alone(h http.Handler) func(b *testing.B) {
 	return func(b *testing.B) {
 		r := get()
@@ -123,4 +112,63 @@ func BenchmarkProblem(b *testing.B) {
 			}
 		})
 	}
+}
+
+func BenchmarkCost(b *testing.B) {
+	wrapped := failing(fmt.Errorf("loading user 1: %w", errBench3))
+	bare := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = wrapped(w, r)
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write(nil)
+	}))
+	for _, render := range []struct {
+		name string
+		f    func(http.ResponseWriter, *http.Request, errmap.Problem)
+	}{{"ProblemJSON", errmap.ProblemJSON}, {"ErrorJSON", errmap.ErrorJSON}} {
+		errs := errmap.New(errmap.Config{Rules: rules(50), Render: render.f}).Handler(wrapped)
+		b.Run(render.name+"/alone", func(b *testing.B) { ratio(b, bare, byHand(wrapped), errs) })
+		b.Run(render.name+"/in-a-stack", func(b *testing.B) {
+			ratio(b, entered(bare), entered(byHand(wrapped)), entered(errs))
+		})
+	}
+}
+
+// entered is what the outermost middleware of a stack does.
+func entered(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x, w, r, _ := exchange.Enter(w, r)
+		defer x.Leave()
+		next.ServeHTTP(w, r)
+		x.Returned()
+	})
+}
+
+// ratio reports what the third handler adds to the first, as a share of what
+// the second adds.
+func ratio(b *testing.B, handlers ...http.Handler) {
+	b.Helper()
+	const batch = 200
+	r := get()
+	d := &discard{header: make(http.Header)}
+	times := make([][]float64, len(handlers))
+	for b.Loop() {
+		for i, h := range handlers {
+			start := time.Now()
+			for range batch {
+				clear(d.header)
+				h.ServeHTTP(d, r)
+			}
+			times[i] = append(times[i], float64(time.Since(start))/batch)
+		}
+	}
+	median := make([]float64, len(handlers))
+	for i := range times {
+		slices.Sort(times[i])
+		median[i] = times[i][len(times[i])/2]
+	}
+	b.ReportMetric(median[0], "ns/bare")
+	b.ReportMetric(median[1]-median[0], "ns/by-hand")
+	b.ReportMetric(median[2]-median[0], "ns/errmap")
+	b.ReportMetric((median[2]-median[0])/(median[1]-median[0]), "ratio")
+	b.ReportMetric(0, "ns/op")
 }

@@ -60,6 +60,38 @@ func TestHeaders(t *testing.T) {
 	assert.Len(t, p.Header["Vary"], 1, "the rule's own map is not written to")
 }
 
+// A rule decides about caching its answer, and a Render about everything.
+func TestHeadersOfTheAnswer(t *testing.T) {
+	p := errmap.Problem{Status: 410, Header: http.Header{"Cache-Control": {"max-age=60"}, "Retry-After": {"7"}}}
+	handler := func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Cache-Control", "public")
+		return &p
+	}
+	rec := serve(mapper().Handler(handler), get())
+	assert.Equal(t, "max-age=60", rec.Header().Get("Cache-Control"))
+	assert.Equal(t, "7", rec.Header().Get("Retry-After"))
+	p.RetryAfter = time.Second
+	rec = serve(errmap.New(errmap.Config{Render: func(w http.ResponseWriter, r *http.Request, p errmap.Problem) {
+		w.Header().Set("Cache-Control", "no-store")
+		errmap.ErrorJSON(w, r, p)
+	}}).Handler(handler), get())
+	assert.Equal(t, "no-store", rec.Header().Get("Cache-Control"))
+	assert.Equal(t, "1", rec.Header().Get("Retry-After"))
+}
+
+// The two renderers are useful by themselves.
+func TestRenderersAlone(t *testing.T) {
+	rec := httptest.NewRecorder()
+	rec.Header().Set("Etag", "x")
+	errmap.ErrorJSON(rec, get(), errmap.Problem{Status: 404, RetryAfter: time.Second})
+	assert.Equal(t, `{"error":"not found"}`, rec.Body.String())
+	assert.Equal(t, http.Header{"Content-Type": {"application/json"}, "X-Content-Type-Options": {"nosniff"}, "Retry-After": {"1"}}, rec.Header())
+	rec = httptest.NewRecorder()
+	errmap.ProblemJSON(rec, get(), errmap.Problem{Status: 200, Detail: "nonsense"})
+	assert.Equal(t, 500, rec.Code)
+	assert.Regexp(t, `^{"title":"Internal Server Error","status":500,"instance":"urn:uuid:[0-9a-f-]{36}","code":"internal"}$`, rec.Body.String())
+}
+
 func TestVary(t *testing.T) {
 	for have, want := range map[string][]string{
 		"": {"Accept"}, "accept": {"accept"}, "Origin, Accept": {"Origin, Accept"}, "*": {"*"}, "Accept-Encoding": {"Accept-Encoding", "Accept"},

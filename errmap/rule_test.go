@@ -53,10 +53,19 @@ func (e asError) As(target any) bool {
 	case *quota:
 		v, ok := e.as.(quota)
 		*t = v
-		return ok
+		return ok || e.as == nil
 	default:
 		return false
 	}
+}
+
+// template is an error that cannot be compared and matches by its first word.
+type template []string
+
+func (t template) Error() string { return t[0] }
+func (t template) Is(target error) bool {
+	o, ok := target.(template)
+	return ok && o[0] == t[0]
 }
 
 func is(target error, status int) errmap.Rule {
@@ -91,6 +100,9 @@ func TestWhichRule(t *testing.T) {
 		{"an As method", []errmap.Rule{as[valueError](400), as[*pointerError](409)}, wrap(asError{&pointerError{}}), 409},
 		{"an As method for an interface", []errmap.Rule{as[quota](429)}, wrap(asError{&quotaError{}}), 429},
 		{"an As method that gives a typed nil", []errmap.Rule{as[*pointerError](409)}, wrap(asError{(*pointerError)(nil)}), 500},
+		{"an As method that gives nothing", []errmap.Rule{as[quota](429)}, wrap(asError{}), 500},
+		{"a target that only its Is method knows", []errmap.Rule{is(template{"a"}, 409)}, wrap(template{"a", "b"}), 409},
+		{"and does not", []errmap.Rule{is(template{"a"}, 409)}, wrap(template{"b"}), 500},
 		{"of two the first rule, however deep", []errmap.Rule{is(errNotFound, 404), as[*pointerError](409)}, errors.Join(&pointerError{}, wrap(errNotFound)), 404},
 		{"and the other way round", []errmap.Rule{as[*pointerError](409), is(errNotFound, 404)}, errors.Join(wrap(errNotFound), &pointerError{}), 409},
 		{"an interface before a type", []errmap.Rule{as[quota](429), is(errNotFound, 404)}, errors.Join(errNotFound, &quotaError{}), 429},

@@ -35,7 +35,8 @@ func (m *Mapper) Write(w http.ResponseWriter, r *http.Request, err error) {
 // aside answers on a writer that is not the way to the exchange's wire: the
 // deadline's answer, or a recorder.
 func (m *Mapper) aside(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, err error) {
-	v := m.judge(r.Context(), x, err)
+	var v verdict
+	m.judge(r.Context(), &v, x, err)
 	v.note(x)
 	m.respond(nil, w, r, v.problem)
 }
@@ -45,7 +46,8 @@ func (m *Mapper) write(x *exchange.Exchange, w http.ResponseWriter, r *http.Requ
 		abort(x)
 		return
 	}
-	v := m.judge(r.Context(), x, err)
+	var v verdict
+	m.judge(r.Context(), &v, x, err)
 	if x == nil {
 		m.respond(nil, w, r, v.problem)
 		return
