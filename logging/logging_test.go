@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,7 +61,7 @@ func (l *lines) next(t *testing.T) map[string]any {
 	t.Helper()
 	select {
 	case <-l.wrote:
-	case <-t.Context().Done():
+	case <-time.After(10 * time.Second):
 		t.Fatal("no line")
 	}
 	raw := l.buf.take()
@@ -115,3 +116,7 @@ func TestTheDefaultLine(t *testing.T) {
 }
 
 func logAttr(k, v string) slog.Attr { return slog.String(k, v) }
+
+func (l *lines) WithAttrs(a []slog.Attr) slog.Handler {
+	return &lines{l.Handler.WithAttrs(a), l.buf, l.wrote}
+}

@@ -70,3 +70,6 @@ func bothProtocols(t *testing.T, f func(t *testing.T, h2 bool)) {
 	t.Run("HTTP/1", func(t *testing.T) { f(t, false) })
 	t.Run("HTTP/2", func(t *testing.T) { f(t, true) })
 }
+
+// quietServer keeps what goes to a server's ErrorLog out of the tests' output.
+var quietServer = &http.Server{ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: 1}
