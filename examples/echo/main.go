@@ -5,7 +5,6 @@
 package main
 
 import (
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"os"
@@ -50,7 +49,7 @@ func service(latency time.Duration) http.Handler {
 		if err != nil {
 			return err
 		}
-		return reply(c, http.StatusOK, user)
+		return c.JSONBlob(http.StatusOK, user.JSON()) // c.JSON would add a line break
 	})
 	e.POST("/users", func(c *echo.Context) error {
 		input, err := users.Decode(c.Request())
@@ -62,7 +61,7 @@ func service(latency time.Duration) http.Handler {
 			return err
 		}
 		c.Response().Header().Set("Location", "/users/"+user.ID)
-		return reply(c, http.StatusCreated, user)
+		return c.JSONBlob(http.StatusCreated, user.JSON())
 	})
 
 	stack := bulwark.Chain(
@@ -72,13 +71,4 @@ func service(latency time.Duration) http.Handler {
 		errs.Recover,
 	)
 	return stack(e)
-}
-
-// reply does without c.JSON, which ends the body with a line break.
-func reply(c *echo.Context, status int, user users.User) error {
-	body, err := json.Marshal(user)
-	if err != nil {
-		return err
-	}
-	return c.JSONBlob(status, body)
 }

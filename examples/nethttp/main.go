@@ -5,7 +5,6 @@
 package main
 
 import (
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"os"
@@ -70,12 +69,8 @@ func service(latency time.Duration) http.Handler {
 }
 
 func reply(w http.ResponseWriter, status int, user users.User) error {
-	body, err := json.Marshal(user)
-	if err != nil {
-		return err
-	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, err = w.Write(body)
+	_, err := w.Write(user.JSON())
 	return err
 }

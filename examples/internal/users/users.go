@@ -5,6 +5,7 @@ package users
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -24,6 +25,15 @@ var (
 type User struct {
 	ID      string `json:"-"`
 	Message string `json:"message"`
+}
+
+// JSON is the user as it goes over the wire.
+func (u User) JSON() []byte {
+	b, err := json.Marshal(u)
+	if err != nil {
+		panic(err) // two strings can always be encoded
+	}
+	return b
 }
 
 // Store is a simulated database. It is safe for concurrent use.
