@@ -20,7 +20,7 @@ var builtins = []Rule{
 	builtin("body too large", As(func(*http.MaxBytesError) Problem { return answer(http.StatusRequestEntityTooLarge) })),
 	builtin("JSON syntax", As(func(*json.SyntaxError) Problem { return answer(http.StatusBadRequest) })),
 	builtin("JSON type", As(func(*json.UnmarshalTypeError) Problem { return answer(http.StatusBadRequest) })),
-	builtin("status code", As(fromStatus)),
+	builtin("status code", As(fromStatus)).only(hasStatus),
 }
 
 // canceledRule is where "canceled" stands in builtins: what it means depends on
@@ -39,8 +39,13 @@ func builtin(name string, r Rule) Rule {
 	return r
 }
 
+// only narrows a rule. The condition of an interface type looks for the type
+// itself: cheaper than the generic way, and every unknown error comes by here.
 func (r Rule) only(when func(error) bool) Rule {
 	r.when = when
+	if r.byInterface() {
+		r.fits = when
+	}
 	return r
 }
 
@@ -65,6 +70,11 @@ func remote(err error) bool {
 func timedOut(err error) bool {
 	t, ok := err.(timedError) //nolint:errorlint // the walk unwraps
 	return ok && t.Timeout()
+}
+
+func hasStatus(err error) bool {
+	_, ok := err.(statusError) //nolint:errorlint // the walk unwraps
+	return ok
 }
 
 // clientSlow reports whether err is a deadline of our own that passed while the

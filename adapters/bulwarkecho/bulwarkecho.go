@@ -2,10 +2,12 @@
 // uses net/http middleware on a route or a group.
 //
 // The way to use Bulwark with Echo is to wrap the whole of it, for an
-// *echo.Echo is an http.Handler; [ErrorHandler] is all that remains inside:
+// *echo.Echo is an http.Handler. [ErrorHandler] and [Route] are all that
+// remains inside:
 //
 //	e := echo.New()
 //	e.HTTPErrorHandler = bulwarkecho.ErrorHandler(mapper)
+//	e.Use(bulwarkecho.Route)
 //
 //	stack := bulwark.Chain(logging.New(…), timeout.New(…), limits.New(…))
 //	srv := &http.Server{Handler: stack(e)}
@@ -103,17 +105,37 @@ func Wrap(mw func(http.Handler) http.Handler) echo.MiddlewareFunc {
 	}
 }
 
-// routed gives net/http's middleware the route and the path parameters where
-// it looks for them. Asking for the response's headers is the hint for the
-// writer that logs to pick the route up here, on the handler's own goroutine: a
-// response that is sent at a deadline, from another goroutine, must not read
-// the request. Any other writer just answers.
+// Route is a middleware that tells the route to whoever wraps Echo. Without it
+// a response that is sent at a deadline, while the handler is running, is
+// logged without its route. It belongs to e.Use, for e.Pre comes before the
+// router.
+func Route(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c *echo.Context) error {
+		setPattern(c)
+		return next(c)
+	}
+}
+
+// routed gives the wrapped middleware the route and the path parameters where
+// net/http keeps them.
 func routed(c *echo.Context) *http.Request {
+	setPattern(c)
 	r := c.Request()
-	r.Pattern = c.Path()
 	for _, p := range c.PathValues() {
 		r.SetPathValue(p.Name, p.Value)
 	}
-	_ = c.Response().Header()
 	return r
+}
+
+// setPattern puts the route where net/http keeps it; Echo's router does so too,
+// but nobody outside knows when. Asking the writer for its header, which only a
+// handler on its own goroutine does, is the hint for whoever owns that writer
+// to pick the route up now: a response that is sent at a deadline, from another
+// goroutine, must not read the request. The context's methods are no such hint:
+// they are called from anywhere.
+func setPattern(c *echo.Context) {
+	if route := c.Path(); route != "" {
+		c.Request().Pattern = route
+		c.Response().Header()
+	}
 }

@@ -134,8 +134,8 @@ func TestWrapPutsTheResponseBackAfterAPanic(t *testing.T) {
 	assert.Equal(t, "recovered\n", body)
 }
 
-// owner stands for the writer that logs, and looks at the request when it is
-// asked for the headers.
+// owner stands for the writer of whoever looks at the request when the handler
+// comes by.
 type owner struct {
 	http.ResponseWriter
 	req  *http.Request
@@ -145,6 +145,24 @@ type owner struct {
 func (o *owner) Header() http.Header {
 	o.seen = append(o.seen, o.req.Pattern)
 	return o.ResponseWriter.Header()
+}
+
+func TestRoute(t *testing.T) {
+	e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+	e.Use(bulwarkecho.Route)
+	var o *owner
+	var before []string
+	e.GET("/users/:id", func(c *echo.Context) error {
+		before = append(before, o.seen...)
+		return c.NoContent(204)
+	})
+
+	res, _ := do(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o = &owner{ResponseWriter: w, req: r}
+		e.ServeHTTP(o, r)
+	}), "GET", "/users/7")
+	assert.Equal(t, 204, res.StatusCode)
+	assert.Equal(t, []string{"/users/:id"}, before)
 }
 
 func TestWrapGivesTheRouteAndLeavesTheRequest(t *testing.T) {
@@ -171,7 +189,7 @@ func TestWrapGivesTheRouteAndLeavesTheRequest(t *testing.T) {
 
 	res, _ := do(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		o = &owner{ResponseWriter: w, req: r}
-		e.ServeHTTP(o, o.req)
+		e.ServeHTTP(o, r)
 	}), "GET", "/users/7")
 	assert.Equal(t, 204, res.StatusCode)
 }

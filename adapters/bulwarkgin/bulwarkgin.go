@@ -128,14 +128,15 @@ func Wrap(mw func(http.Handler) http.Handler) gin.HandlerFunc {
 }
 
 // setPattern puts the route where net/http keeps it. FullPath is known before
-// the first handler runs, and it must be set by then: a response that is sent
+// the first handler runs, and it must be told by then: a response that is sent
 // at a deadline, from another goroutine, cannot wait for the handler and must
-// not read its request. Asking for the response's headers is the hint for the
-// writer that logs to pick the route up here, on the handler's own goroutine;
-// any other writer just answers.
+// not read its request. Asking the writer for its header, which only a handler
+// on its own goroutine does, is the hint for whoever owns that writer to pick
+// the route up now. The context's methods are no such hint: they are called
+// from anywhere.
 func setPattern(c *gin.Context) {
 	if route := c.FullPath(); route != "" {
 		c.Request.Pattern = route
-		_ = c.Writer.Header()
+		c.Writer.Header()
 	}
 }

@@ -53,6 +53,9 @@ func (x *Exchange) Cut() {
 	x.gate.Or(gateClosed)
 	x.sealed = sealedCut
 	x.breakOff(true)
+	if x.untilClose() {
+		x.sever() // the server would end it as it ends a complete one
+	}
 }
 
 // breakOff breaks the transport of a response that began. Flushing first tells
@@ -109,7 +112,7 @@ func (x *Exchange) answer(p Policy, err error) {
 		x.wrote(0, ferr)
 	}
 	x.wmu.Unlock()
-	if !http1 && x.fired == nil {
+	if !http1 && x.detached == nil {
 		// The handler runs where the stream's end depends on its return.
 		_ = x.inner.setWriteDeadline(past)
 	}

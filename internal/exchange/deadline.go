@@ -53,7 +53,6 @@ type deadline struct {
 	expired bool          // the deadline has won: the handler's response is no longer asked for
 	lifted  bool          // a hijack or a 101 has ended all deadlines
 	firing  sync.Mutex    // held by the timer's goroutine once it has won
-	fired   chan struct{} // closed when it is through; only where somebody waits for it
 	accept  http.Header   // what an answer may need of the request's headers
 }
 
@@ -72,7 +71,7 @@ func (x *Exchange) Arm(t Term, detach bool) (before Term) {
 	}
 	x.apart.Store(!t.Cooperative)
 	if detach {
-		x.fired = make(chan struct{})
+		x.detached = &detached{fired: make(chan struct{})}
 	}
 	x.set(t, t.At-t.Began)
 	x.born = t.At
@@ -210,11 +209,11 @@ func (x *Exchange) fire() {
 	}
 	x.expired = true
 	x.firing.Lock()
-	fired := x.fired
+	d := x.detached
 	x.mu.Unlock()
 	defer x.firing.Unlock()
-	if fired != nil {
-		defer close(fired)
+	if d != nil {
+		defer close(d.fired)
 	}
 	x.expire(t)
 }
@@ -238,6 +237,7 @@ func (x *Exchange) expire(t Term) {
 	case x.hijacked: // while the timer was on its way
 	case x.committed.Load():
 		x.breakOff(!broken)
+		x.sever()
 	case gone:
 		x.cut = true
 	default:

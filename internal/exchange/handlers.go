@@ -10,6 +10,8 @@ import (
 // detached is a handler on a goroutine of its own, which may outlive its
 // request.
 type detached struct {
+	fired chan struct{} // closed when the deadline is enforced
+
 	mu    sync.Mutex
 	ended bool
 	alone bool // it was left behind
@@ -91,12 +93,11 @@ type result struct {
 // HTTP/2 stream ends only when the server's own goroutine returns.
 func (x *Exchange) ServeDetached(before Term, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	ended := make(chan result, 1)
-	x.detached = &detached{}
 	go x.serveApart(ended, next, w, r)
 	var res result
 	select {
 	case res = <-ended:
-	case <-x.fired:
+	case <-x.detached.fired:
 		if x.leaveAlone() {
 			return
 		}

@@ -33,3 +33,15 @@ func canFlush(w http.ResponseWriter) bool {
 	}
 	return false
 }
+
+// innermost is the writer at the end of the chain of Unwrap.
+func innermost(w http.ResponseWriter) http.ResponseWriter {
+	for range maxUnwrap {
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return w
+		}
+		w = u.Unwrap()
+	}
+	return w
+}
