@@ -10,7 +10,7 @@ import (
 
 // record is what the hooks get, and what the line is made of.
 func (l *line) record(x *exchange.Exchange, e *exchange.Ending, tr trace) Record {
-	head, whole := x.Wire()
+	head, whole := x.Sent()
 	r := Record{
 		Method: l.asked.Method, Path: clean(l.path), Route: route(e.Route),
 		Status: e.Status, StatusIntended: e.Intended,

@@ -17,10 +17,9 @@ import (
 // application and a handler left behind may all hold on to it.
 type line struct {
 	*settings
-	x    *exchange.Exchange
-	log  *slog.Logger
-	room [1]exchange.Observer
-	id   [1]string // the value of the response's header
+	x   *exchange.Exchange
+	log *slog.Logger
+	id  [1]string // the value of the response's header
 
 	path, query, agent string
 	client             string

@@ -2,10 +2,8 @@ package exchange
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
-	"os"
 	"sync/atomic"
 )
 
@@ -32,8 +30,12 @@ func (b *body) Read(p []byte) (int, error) {
 	case err == nil:
 	case err == io.EOF: //nolint:errorlint // readers return it bare
 		b.ended.Store(true)
-	case errors.Is(err, os.ErrDeadlineExceeded) && b.x.Expired():
-		err = context.Cause(b.x) // and not the i/o timeout by which the reader was freed
+	case b.x.Expired():
+		// And not the i/o timeout by which the reader was freed, nor what
+		// net/http makes of it (in a chunked body's trailers: an unexpected EOF).
+		if cause := context.Cause(b.x); cause != nil {
+			err = cause
+		}
 	}
 	return n, err
 }

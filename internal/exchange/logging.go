@@ -2,17 +2,6 @@ package exchange
 
 import "net/http"
 
-// ObserveIn is Observe with room for the first observer, so that the one line
-// of a request costs no slice of its own.
-func (x *Exchange) ObserveIn(o Observer, room *[1]Observer) {
-	if x.observers != nil {
-		x.Observe(o)
-		return
-	}
-	room[0] = o
-	x.observers = room[:]
-}
-
 // Stamp sets a header of the response before the handler runs: for the handler,
 // and where a deadline is armed also on the wire, so that the deadline's own
 // answer carries it.
@@ -28,9 +17,9 @@ func (x *Exchange) Stamp(w http.ResponseWriter, key string, value []string) {
 // has ended: at the deadline the handler has a map of its own.
 func (x *Exchange) WireHeader() http.Header { return x.inner.w.Header() }
 
-// Wire reports how much of the response is known to have been handed to the
+// Sent reports how much of the response is known to have been handed to the
 // kernel when the request ended: its head, and the whole of it.
-func (x *Exchange) Wire() (head, whole bool) {
+func (x *Exchange) Sent() (head, whole bool) {
 	x.wmu.Lock()
 	defer x.wmu.Unlock()
 	if !x.committed.Load() {
