@@ -52,7 +52,7 @@ func Example() {
 	}))
 
 	server := httptest.NewServer(stack(mux))
-	for _, id := range []string{"123", "404", "slow", "boom"} {
+	for _, id := range []string{"123", "404", "boom", "slow"} {
 		show(server.URL + "/users/" + id)
 	}
 	server.Close() // waits for the last line
@@ -61,12 +61,12 @@ func Example() {
 	// Output:
 	// 200 User 123
 	// 404 {"error":"not found"}
-	// 504 {"error":"timeout"}
 	// 500 {"error":"internal"}
+	// 504 {"error":"timeout"}
 	// logged /users/123 200 ok
 	// logged /users/404 404 ok
-	// logged /users/slow 504 deadline
 	// logged /users/boom 500 error
+	// logged /users/slow 504 deadline
 }
 
 // The first middleware is the outermost: it sees the request first and the
