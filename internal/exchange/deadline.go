@@ -37,6 +37,8 @@ type Term struct {
 	Max         time.Duration // the longest it may be moved to, from Began; 0: any
 	Budget      time.Duration // what the caller gave, 0 where nothing
 	Cooperative bool          // only the context ends
+
+	enforced *Term // what is enforced after a cooperative one has ended the context
 }
 
 // deadline is the timer and what it enforces, guarded by life.mu.
@@ -52,16 +54,33 @@ type deadline struct {
 }
 
 // Arm sets a deadline and returns the one that counted before, for
-// [Exchange.Disarm]. Of two, the earlier counts. detach says that
+// [Exchange.Disarm]. Of two, the earlier counts; but a cooperative one does not
+// keep another from being enforced after it. detach says that
 // [Exchange.ServeDetached] will serve.
 func (x *Exchange) Arm(t Term, detach bool) (before Term) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	before = x.term
-	if x.expired || x.lifted || sooner(before, t) {
+	if x.expired || x.lifted {
 		return before
 	}
-	x.apart.Store(!t.Cooperative)
+	if !t.Cooperative {
+		x.apart.Store(true)
+	}
+	if sooner(before, t) {
+		if e := before.enforced; before.Cooperative && !t.Cooperative && (e == nil || !sooner(*e, t)) {
+			behind := t
+			x.term.enforced = &behind
+		}
+		return before
+	}
+	if t.Cooperative {
+		t.enforced = before.enforced
+		if before.Policy != nil && !before.Cooperative {
+			behind := before
+			t.enforced = &behind
+		}
+	}
 	if detach {
 		x.fired = make(chan struct{})
 	}
@@ -101,8 +120,24 @@ func (x *Exchange) Move(at func(Term) time.Time) (Term, bool) {
 	}
 	t := x.term
 	t.At = at(t)
+	if t.enforced != nil {
+		behind := t.enforced.notBefore(t.At)
+		t.enforced = &behind
+	}
 	x.set(t)
 	return t, true
+}
+
+// notBefore is t moved to at, if that is later, within its ceiling.
+func (t Term) notBefore(at time.Time) Term {
+	if t.At.IsZero() || !at.IsZero() && !at.After(t.At) {
+		return t
+	}
+	t.At = at
+	if ceiling := t.Began.Add(t.Max); t.Max > 0 && (at.IsZero() || at.After(ceiling)) {
+		t.At = ceiling
+	}
+	return t
 }
 
 // Expired reports whether the deadline has passed and been enforced.
@@ -179,14 +214,20 @@ func (x *Exchange) fire() {
 		x.mu.Unlock()
 		return
 	}
-	x.expired = !t.Cooperative
+	x.firing.Add(1)
+	defer x.firing.Done()
 	if t.Cooperative {
 		x.term = Term{}
+		if t.enforced != nil {
+			x.set(*t.enforced)
+		}
+		x.mu.Unlock()
+		x.endContext(t.Policy.Cause(t, time.Since(t.Began), PhaseHandler))
+		return
 	}
-	x.firing.Add(1)
+	x.expired = true
 	fired := x.fired
 	x.mu.Unlock()
-	defer x.firing.Done()
 	if fired != nil {
 		defer close(fired)
 	}
@@ -200,10 +241,6 @@ var past = time.Unix(1, 0)
 // after the context ended, and from Go 1.27 on the answer to an Expect:
 // 100-continue request waits for a lock that the stuck Read holds.
 func (x *Exchange) expire(t Term) {
-	if t.Cooperative {
-		x.endContext(t.Policy.Cause(t, time.Since(t.Began), PhaseHandler))
-		return
-	}
 	broken := x.breakIn(http.ErrHandlerTimeout)
 	gone := x.ClientGone()
 	err := t.Policy.Cause(t, time.Since(t.Began), x.phase())
@@ -248,44 +285,4 @@ func (x *Exchange) Armed() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return x.term.Policy != nil
-}
-
-// Moved is ctx after Move: its Deadline is at, the zero time meaning none,
-// unless something between the exchange and ctx ends earlier.
-func (x *Exchange) Moved(ctx context.Context, at time.Time) context.Context {
-	was, had := x.Deadline()
-	if m, ok := ctx.Value(movedKey{}).(moved); ok {
-		was, had = m.Deadline()
-	}
-	if now, has := ctx.Deadline(); has && (!had || now.Before(was)) {
-		at = earlier(at, now)
-	}
-	if p, has := x.parent.Deadline(); has {
-		at = earlier(at, p)
-	}
-	return moved{ctx, at}
-}
-
-// earlier is the earlier of two deadlines, the zero time meaning none.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
-}
-
-type moved struct {
-	context.Context //nolint:containedctx // it is one
-	at              time.Time
-}
-
-type movedKey struct{}
-
-func (m moved) Deadline() (time.Time, bool) { return m.at, !m.at.IsZero() }
-
-func (m moved) Value(key any) any {
-	if key == (movedKey{}) {
-		return m
-	}
-	return m.Context.Value(key)
 }
