@@ -1,1 +1,46 @@
 package logging
+
+import (
+	"net/http"
+
+	"github.com/bulwark-go/bulwark/internal/exchange"
+)
+
+// New returns the middleware. It belongs outermost: only what reaches it is
+// seen by it. A second one further in does nothing, so that a request has one
+// line; the outer one's Config counts. New panics if cfg is wrong, with every
+// bad field named.
+//
+// A panic of the handler is logged and goes on with its value and its stack.
+func New(cfg Config) func(http.Handler) http.Handler {
+	if err := cfg.validate(); err != nil {
+		panic("logging: " + err.Error())
+	}
+	s := cfg.withDefaults()
+	return func(next http.Handler) http.Handler { return &handler{s, next} }
+}
+
+type handler struct {
+	*settings
+	next http.Handler
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if find(r.Context()) != nil {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	x, w, r, owner := exchange.Enter(w, r)
+	if owner {
+		defer x.Leave()
+	}
+	l := &line{settings: h.settings, x: x}
+	l.capture(r)
+	x.SetID(l.id[0])
+	x.Observe(l)
+	x.Stamp(w, h.RequestIDHeader, l.id[:])
+	h.next.ServeHTTP(w, r)
+	if owner {
+		x.Returned()
+	}
+}

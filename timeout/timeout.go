@@ -56,7 +56,11 @@ func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("timeout: " + err.Error())
 	}
-	return func(next http.Handler) http.Handler { return &handler{cfg, next} }
+	return func(next http.Handler) http.Handler {
+		h := &handler{Config: cfg, next: next}
+		h.rules = exchange.Rules{Policy: h, Stream: cfg.Stream, Max: cfg.Max, Cooperative: cfg.Cooperative}
+		return h
+	}
 }
 
 func (c Config) validate() error {
@@ -80,7 +84,8 @@ func (c Config) validate() error {
 
 type handler struct {
 	Config
-	next http.Handler
+	next  http.Handler
+	rules exchange.Rules
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -88,14 +93,18 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if owner {
 		defer x.Leave()
 	}
-	h.serve(x, w, r)
+	h.serve(x, w, r, owner)
 	if owner {
 		x.Returned()
 	}
 }
 
-func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
-	term, err := h.term(x, r)
+func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, owner bool) {
+	var began time.Duration // the exchange begins with its owner
+	if !owner {
+		began = x.Now()
+	}
+	term, err := h.term(x, r, began)
 	if err != nil {
 		x.Refuse(err)
 		h.refuse(w, r, err)
@@ -104,23 +113,22 @@ func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Req
 	if h.ErrorHandler != nil {
 		x.KeepForAnswer(r.Header)
 	}
-	if !h.Cooperative && !x.Armed() && x.Detachable(w, r) {
+	if !h.Cooperative && x.Detachable(w, r) && !x.Armed() {
 		x.ServeDetached(x.Arm(term, true), h.next, w, r)
 		return
 	}
 	before := x.Arm(term, false)
-	if before.Policy != nil { // an Override outside may say otherwise
-		if at, ok := r.Context().Deadline(); !ok || term.At.Before(at) {
-			r = r.WithContext(x.Moved(r.Context(), term.At))
+	if before.Rules != nil { // an Override outside may say otherwise
+		if at, ok := r.Context().Deadline(); !ok || x.Start().Add(term.At).Before(at) {
+			r = r.WithContext(x.Moved(r.Context(), term))
 		}
 	}
 	x.ServeArmed(before, h.next, w, r)
 }
 
 // term is the deadline of this request, or why it is refused.
-func (h *handler) term(x *exchange.Exchange, r *http.Request) (exchange.Term, *Error) {
-	now := time.Now()
-	t := exchange.Term{Policy: h, Began: now, Stream: h.Stream, Max: h.Max, Cooperative: h.Cooperative}
+func (h *handler) term(x *exchange.Exchange, r *http.Request, began time.Duration) (exchange.Term, *Error) {
+	t := exchange.Term{Rules: &h.rules, Began: began}
 	limit := h.Limit
 	if h.TrustCaller != nil && h.TrustCaller(r) {
 		budget, ok, err := callerBudget(r.Header)
@@ -137,7 +145,7 @@ func (h *handler) term(x *exchange.Exchange, r *http.Request) (exchange.Term, *E
 			t.Budget, limit = budget, min(budget, limit)
 		}
 	}
-	t.At = now.Add(limit)
+	t.At = began + limit
 	return t, nil
 }
 
@@ -151,7 +159,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err *Error) {
 
 // Cause implements exchange.Policy.
 func (h *handler) Cause(t exchange.Term, elapsed time.Duration, p exchange.Phase) error {
-	limit := t.At.Sub(t.Began)
+	limit := t.At - t.Began
 	return &Error{Limit: limit, Elapsed: elapsed, Phase: Phase(p), Caller: t.Budget > 0 && t.Budget == limit}
 }
 
@@ -183,7 +191,7 @@ func Override(limit time.Duration) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if ctx, ok := move(r.Context(), func(t exchange.Term) time.Time {
+			if ctx, ok := move(r.Context(), func(x *exchange.Exchange, t exchange.Term) time.Duration {
 				limit := limit
 				if t.Budget > 0 && (limit == 0 || t.Budget < limit) {
 					limit = t.Budget
@@ -207,38 +215,35 @@ func Extend(ctx context.Context, limit time.Duration) (context.Context, error) {
 	if limit < 0 {
 		return ctx, errors.New("timeout: Extend: limit must not be negative")
 	}
-	moved, ok := move(ctx, func(t exchange.Term) time.Time { return bounded(t, time.Now(), limit) })
+	moved, ok := move(ctx, func(x *exchange.Exchange, t exchange.Term) time.Duration { return bounded(t, x.Now(), limit) })
 	if !ok {
 		return ctx, errors.New("timeout: Extend: no deadline is running")
 	}
 	return moved, nil
 }
 
-func move(ctx context.Context, at func(exchange.Term) time.Time) (context.Context, bool) {
+func move(ctx context.Context, at func(*exchange.Exchange, exchange.Term) time.Duration) (context.Context, bool) {
 	x := exchange.From(ctx)
 	if x == nil {
 		return ctx, false
 	}
-	t, ok := x.Move(at)
+	t, ok := x.Move(func(t exchange.Term) time.Duration { return at(x, t) })
 	if !ok {
 		return ctx, false
 	}
-	return x.Moved(ctx, t.At), true
+	return x.Moved(ctx, t), true
 }
 
-// bounded is limit after from, within the ceiling of the term.
-func bounded(t exchange.Term, from time.Time, limit time.Duration) time.Time {
-	var at, ceiling time.Time
-	if limit > 0 {
-		at = from.Add(limit)
+// bounded is limit after from, 0 for none, within the ceiling of the term.
+func bounded(t exchange.Term, from, limit time.Duration) time.Duration {
+	ceiling := t.Began + t.Max
+	if t.Max > 0 && (limit == 0 || from+limit > ceiling) {
+		return ceiling
 	}
-	if t.Max > 0 {
-		ceiling = t.Began.Add(t.Max)
-		if at.IsZero() || at.After(ceiling) {
-			return ceiling
-		}
+	if limit == 0 {
+		return 0
 	}
-	return at
+	return from + limit
 }
 
 // Remaining is how much time ctx has left, negative once the deadline has

@@ -34,8 +34,7 @@ type life struct {
 
 	mu         sync.Mutex
 	genuine    context.Context // nil until asked for
-	release    context.CancelFunc
-	endGenuine func() // ends genuine as ended has
+	endGenuine func()          // ends genuine as ended has
 	unwatch    func() bool
 	route      string // the last pattern seen on the handler's own goroutine
 
@@ -45,10 +44,13 @@ type life struct {
 // Deadline is the moment the exchange was last armed for, else the parent's.
 func (x *Exchange) Deadline() (time.Time, bool) {
 	x.mu.Lock()
-	at, ok := x.born, !x.born.IsZero()
+	at, ok := x.start.Add(x.born), x.born > 0
 	x.mu.Unlock()
 	if p, has := x.parent.Deadline(); has && (!ok || p.Before(at)) {
 		return p, true
+	}
+	if !ok {
+		at = time.Time{}
 	}
 	return at, ok
 }
@@ -110,7 +112,9 @@ func (x *Exchange) context() context.Context {
 		defer x.mu.Unlock()
 		return x.genuine
 	}
-	x.genuine, x.release = context.WithCancel(source{x})
+	var cancel context.CancelFunc
+	x.genuine, cancel = context.WithCancel(source{x})
+	_ = cancel // it ends as its source does, with the right error and cause
 	c, ended := x.genuine, x.ended.Load() != nil
 	if !ended && x.parent.Done() != nil && !x.left.Load() {
 		x.unwatch = context.AfterFunc(x.parent, x.parentEnded)

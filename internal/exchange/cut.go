@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,25 +13,10 @@ import (
 // kernel. A client that does not read must not hold the timer's goroutine.
 const grace = time.Second
 
-// errCut is what writes to a response that was cut get.
-var errCut = errors.New("bulwark: the response was cut off")
-
-// seal closes the gate and waits for a write that is under way.
-func (x *Exchange) seal(reason error) {
-	x.gate.Or(gateClosed)
-	x.wmu.Lock()
-	if x.sealed == nil {
-		x.sealed = reason
-	}
-	x.wmu.Unlock()
-	x.control.Lock()
-	x.off = true
-	x.control.Unlock()
-}
-
-// breakIn is seal for the deadline: a write that is under way is broken, and
-// broken says that there was one. Nobody but the caller writes from here on.
-func (x *Exchange) breakIn(reason error) (broken bool) {
+// breakIn closes the gate for the deadline: a write that is under way is
+// broken, and broken says that there was one. Nobody but the caller writes from
+// here on.
+func (x *Exchange) breakIn() (broken bool) {
 	busy := x.gate.Or(gateClosed)&gateBusy != 0
 	if busy && !x.wmu.TryLock() {
 		broken = true
@@ -41,12 +25,17 @@ func (x *Exchange) breakIn(reason error) (broken bool) {
 	} else if !busy {
 		x.wmu.Lock()
 	}
-	x.sealed = reason
+	x.sealed = sealedLate
 	x.wmu.Unlock()
+	x.controlsOff()
+	return broken
+}
+
+// controlsOff refuses all further calls of a ResponseController.
+func (x *Exchange) controlsOff() {
 	x.control.Lock()
 	x.off = true
 	x.control.Unlock()
-	return broken
 }
 
 // Cut ends a response that must not end cleanly: what was written goes out, no
@@ -62,17 +51,11 @@ func (x *Exchange) Cut() {
 		return
 	}
 	x.gate.Or(gateClosed)
-	x.sealed = errCut
+	x.sealed = sealedCut
 	x.breakOff(true)
 	if x.untilClose() {
 		x.sever() // the server would end it as it ends a complete one
 	}
-}
-
-func (x *Exchange) isCut() bool {
-	x.wmu.Lock()
-	defer x.wmu.Unlock()
-	return x.cut
 }
 
 // breakOff breaks the transport of a response that began. Flushing first tells
@@ -129,7 +112,7 @@ func (x *Exchange) answer(p Policy, err error) {
 		x.wrote(0, ferr)
 	}
 	x.wmu.Unlock()
-	if !http1 && x.fired == nil {
+	if !http1 && x.detached == nil {
 		// The handler runs where the stream's end depends on its return.
 		_ = x.inner.setWriteDeadline(past)
 	}

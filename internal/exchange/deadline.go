@@ -28,30 +28,38 @@ type Policy interface {
 	Default(w http.ResponseWriter, err error)
 }
 
-// Term is a deadline that a middleware set.
-type Term struct {
+// Rules are those of one middleware, shared by all its requests.
+type Rules struct {
 	Policy      Policy
-	Began       time.Time     // when the limit began to count
-	At          time.Time     // when it ends; zero: never
 	Stream      time.Duration // once the response has started: the longest silence, instead of At; 0: At counts
-	Max         time.Duration // the longest it may be moved to, from Began; 0: any
-	Budget      time.Duration // what the caller gave, 0 where nothing
+	Max         time.Duration // the longest a term may be moved to, from Began; 0: any
 	Cooperative bool          // only the context ends
+}
+
+// Term is a deadline that a middleware set. Its moments are counted from the
+// start of the exchange.
+type Term struct {
+	*Rules               // nil: no deadline counts
+	Began  time.Duration // when the limit began to count
+	At     time.Duration // when it ends; 0: never
+	Budget time.Duration // what the caller gave, 0 where nothing
 
 	enforced *Term // what is enforced after a cooperative one has ended the context
 }
 
 // deadline is the timer and what it enforces, guarded by life.mu.
 type deadline struct {
-	term    Term // what counts now; without a Policy nothing does
+	term    Term // what counts now
 	timer   *time.Timer
-	born    time.Time      // what Exchange.Deadline says: contexts keep the deadline they were born with
-	expired bool           // the deadline has won: the handler's response is no longer asked for
-	lifted  bool           // a hijack or a 101 has ended all deadlines
-	firing  sync.WaitGroup // the timer's goroutine, once it has won
-	fired   chan struct{}  // closed when it is through; only where somebody waits for it
-	accept  http.Header    // what an answer may need of the request's headers
+	born    time.Duration // what Exchange.Deadline says: contexts keep the deadline they were born with
+	expired bool          // the deadline has won: the handler's response is no longer asked for
+	lifted  bool          // a hijack or a 101 has ended all deadlines
+	firing  sync.Mutex    // held by the timer's goroutine once it has won
+	accept  http.Header   // what an answer may need of the request's headers
 }
+
+// Now is the time since the start of the exchange.
+func (x *Exchange) Now() time.Duration { return time.Since(x.start) }
 
 // Arm sets a deadline and returns the one that counted before, for
 // [Exchange.Disarm]. Of two, the earlier counts; but a cooperative one does not
@@ -76,46 +84,49 @@ func (x *Exchange) Arm(t Term, detach bool) (before Term) {
 	}
 	if t.Cooperative {
 		t.enforced = before.enforced
-		if before.Policy != nil && !before.Cooperative {
+		if before.Rules != nil && !before.Cooperative {
 			behind := before
 			t.enforced = &behind
 		}
 	}
 	if detach {
-		x.fired = make(chan struct{})
+		x.detached = &detached{fired: make(chan struct{})}
 	}
-	x.set(t)
+	x.set(t, t.At-t.Began)
 	x.born = t.At
 	return before
 }
 
 // sooner reports whether t ends no later than u.
 func sooner(t, u Term) bool {
-	return t.Policy != nil && !t.At.IsZero() && (u.At.IsZero() || !u.At.Before(t.At))
+	return t.Rules != nil && t.At > 0 && (u.At == 0 || t.At <= u.At)
 }
 
-// set makes t count, with mu held.
-func (x *Exchange) set(t Term) {
+// set makes t count, which ends in left, with mu held.
+func (x *Exchange) set(t Term, left time.Duration) {
 	x.term = t
-	x.stream.Store(int64(t.Stream))
+	x.stream.Store(0)
+	if t.Rules != nil {
+		x.stream.Store(int64(t.Stream))
+	}
 	switch {
-	case t.Policy == nil || t.At.IsZero():
+	case t.Rules == nil || t.At == 0:
 		if x.timer != nil {
 			x.timer.Stop()
 		}
 	case x.timer == nil:
-		x.timer = time.AfterFunc(time.Until(t.At), x.fire)
+		x.timer = time.AfterFunc(left, x.fire)
 	default:
-		x.timer.Reset(time.Until(t.At))
+		x.timer.Reset(left)
 	}
 }
 
-// Move lets the deadline that counts end at another moment, the zero time
-// meaning never, and reports whether there was one to move.
-func (x *Exchange) Move(at func(Term) time.Time) (Term, bool) {
+// Move lets the deadline that counts end at another moment, 0 meaning never,
+// and reports whether there was one to move.
+func (x *Exchange) Move(at func(Term) time.Duration) (Term, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.term.Policy == nil || x.expired || x.lifted {
+	if x.term.Rules == nil || x.expired || x.lifted {
 		return x.term, false
 	}
 	t := x.term
@@ -124,17 +135,17 @@ func (x *Exchange) Move(at func(Term) time.Time) (Term, bool) {
 		behind := t.enforced.notBefore(t.At)
 		t.enforced = &behind
 	}
-	x.set(t)
+	x.set(t, t.At-x.Now())
 	return t, true
 }
 
 // notBefore is t moved to at, if that is later, within its ceiling.
-func (t Term) notBefore(at time.Time) Term {
-	if t.At.IsZero() || !at.IsZero() && !at.After(t.At) {
+func (t Term) notBefore(at time.Duration) Term {
+	if t.At == 0 || at > 0 && at <= t.At {
 		return t
 	}
 	t.At = at
-	if ceiling := t.Began.Add(t.Max); t.Max > 0 && (at.IsZero() || at.After(ceiling)) {
+	if ceiling := t.Began + t.Max; t.Max > 0 && (at == 0 || at > ceiling) {
 		t.At = ceiling
 	}
 	return t
@@ -153,7 +164,7 @@ func (x *Exchange) lift() {
 	defer x.mu.Unlock()
 	if !x.expired {
 		x.lifted = true
-		x.set(Term{})
+		x.set(Term{}, 0)
 	}
 }
 
@@ -163,17 +174,21 @@ func (x *Exchange) Disarm(before Term) (inTime bool) {
 	x.mu.Lock()
 	if x.expired {
 		x.mu.Unlock()
-		x.handlers.returned.Store(true)
-		x.firing.Wait()
+		x.returnedLate.Store(true)
+		x.firing.Lock()   // until the timer's goroutine is through
+		x.firing.Unlock() //nolint:staticcheck // nothing is guarded, only waited for
 		return false
 	}
 	if !x.lifted {
-		x.set(before)
+		var left time.Duration
+		if before.Rules != nil {
+			left = before.At - x.Now()
+		}
+		x.set(before, left)
 		x.born = before.At
 	}
-	last := before.Policy == nil
 	x.mu.Unlock()
-	if last {
+	if before.Rules == nil {
 		x.settle()
 	}
 	return true
@@ -183,7 +198,7 @@ func (x *Exchange) Disarm(before Term) (inTime bool) {
 func (x *Exchange) streamBegan(limit time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.timer != nil && x.term.Policy != nil && !x.expired && time.Until(x.term.At) > limit {
+	if x.timer != nil && x.term.Rules != nil && x.term.At > x.Now()+limit && !x.expired {
 		x.timer.Reset(limit)
 	}
 }
@@ -191,9 +206,16 @@ func (x *Exchange) streamBegan(limit time.Duration) {
 // settle hands the header map back to the server once no deadline needs it.
 func (x *Exchange) settle() {
 	if x.apart.Load() && x.begin() == nil {
+		x.unify()
+		x.done()
+	}
+}
+
+// unify is settle within begin and done.
+func (x *Exchange) unify() {
+	if x.apart.Load() {
 		x.publish() // after the first byte these are the trailers
 		x.apart.Store(false)
-		x.done()
 	}
 }
 
@@ -201,35 +223,35 @@ func (x *Exchange) settle() {
 func (x *Exchange) fire() {
 	x.mu.Lock()
 	t := x.term
-	if t.Policy == nil || t.At.IsZero() || x.expired {
+	if t.Rules == nil || t.At == 0 || x.expired {
 		x.mu.Unlock()
 		return
 	}
 	at := t.At
 	if t.Stream > 0 && x.committed.Load() {
-		at = x.start.Add(time.Duration(x.last.Load()) + t.Stream)
+		at = time.Duration(x.last.Load()) + t.Stream
 	}
-	if wait := time.Until(at); wait > 0 {
+	if wait := at - x.Now(); wait > 0 {
 		x.timer.Reset(wait)
 		x.mu.Unlock()
 		return
 	}
-	x.firing.Add(1)
-	defer x.firing.Done()
 	if t.Cooperative {
 		x.term = Term{}
-		if t.enforced != nil {
-			x.set(*t.enforced)
+		if e := t.enforced; e != nil {
+			x.set(*e, e.At-x.Now())
 		}
 		x.mu.Unlock()
-		x.endContext(t.Policy.Cause(t, time.Since(t.Began), PhaseHandler))
+		x.endContext(t.Policy.Cause(t, x.Now()-t.Began, PhaseHandler))
 		return
 	}
 	x.expired = true
-	fired := x.fired
+	x.firing.Lock()
+	d := x.detached
 	x.mu.Unlock()
-	if fired != nil {
-		defer close(fired)
+	defer x.firing.Unlock()
+	if d != nil {
+		defer close(d.fired)
 	}
 	x.expire(t)
 }
@@ -241,10 +263,10 @@ var past = time.Unix(1, 0)
 // after the context ended, and from Go 1.27 on the answer to an Expect:
 // 100-continue request waits for a lock that the stuck Read holds.
 func (x *Exchange) expire(t Term) {
-	broken := x.breakIn(http.ErrHandlerTimeout)
+	broken := x.breakIn()
 	gone := x.ClientGone()
-	err := t.Policy.Cause(t, time.Since(t.Began), x.phase())
-	x.notes.expiredWith(err, gone)
+	err := t.Policy.Cause(t, x.Now()-t.Began, x.phase())
+	x.noteExpiry(err, gone)
 	x.endContext(err)
 	if x.body.pending() {
 		_ = x.inner.setReadDeadline(past) // where it cannot be set, nobody can be freed by it
@@ -284,5 +306,5 @@ func (x *Exchange) phase() Phase {
 func (x *Exchange) Armed() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.term.Policy != nil
+	return x.term.Rules != nil
 }

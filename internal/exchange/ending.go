@@ -35,14 +35,14 @@ type Ending struct {
 
 // end tells the observers how the request ended, on the first call.
 func (x *Exchange) end(panicked any) {
-	if !x.handlers.over.CompareAndSwap(false, true) {
+	if !x.over.CompareAndSwap(false, true) {
 		return
 	}
-	if len(x.observers) == 0 {
+	if !x.observed() {
 		return
 	}
 	e := x.ending(panicked)
-	for _, o := range x.observers {
+	for _, o := range x.Observers() {
 		o.Ended(x, &e)
 	}
 }
@@ -53,14 +53,14 @@ func (x *Exchange) ending(panicked any) Ending {
 	if !expired {
 		x.SawRoute(x.req.Pattern) // the handler has returned: the request is ours again
 	}
-	e.Abandoned = expired && !x.handlers.returned.Load()
+	e.Abandoned = expired && !x.returnedLate.Load()
 	if !expired {
 		e.ClientGone = x.ClientGone()
 	}
 	x.mu.Lock()
 	e.Route = x.route
 	x.mu.Unlock()
-	x.notes.copyTo(&e)
+	x.copyTo(&e)
 	if panicked != nil && e.Panic == nil && panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
 		e.Panic = panicked
 	}
@@ -71,9 +71,13 @@ func (x *Exchange) ending(panicked any) Ending {
 }
 
 // copyTo copies what was noted.
-func (n *notes) copyTo(e *Ending) {
-	n.Lock()
-	defer n.Unlock()
+func (x *notes) copyTo(e *Ending) {
+	x.notesMu.Lock()
+	defer x.notesMu.Unlock()
+	n := x.noted
+	if n == nil {
+		return
+	}
 	e.Cause, e.Panic, e.Stack = n.cause, n.panicked, n.stack
 	e.Intended, e.ProblemID = n.intended, n.problemID
 	e.Refused, e.Deadline, e.Remarks = n.refused, n.deadline, n.remarks
@@ -101,9 +105,9 @@ func (x *Exchange) fromWriter(e *Ending) {
 	broken := x.cut || x.timedOut || e.Unanswered
 	switch {
 	case x.committed.Load() && (!broken || x.onWire()):
-		e.Status = x.status
+		e.Status = int(x.status)
 	case x.committed.Load():
-		e.Intended = or(e.Intended, x.status)
+		e.Intended = or(e.Intended, int(x.status))
 	case !broken && !x.hijacked && !e.ClientGone:
 		e.Status = http.StatusOK // what the server sends for a handler that wrote nothing
 	}

@@ -23,7 +23,6 @@ package exchange
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"runtime"
 	"sync/atomic"
@@ -35,17 +34,20 @@ import (
 type Exchange struct {
 	life
 	writing
-	body  body
-	notes notes
+	notes
+	body body
 
 	start     time.Time
 	req       http.Request // the clone that inner handlers see
 	original  *http.Request
-	out       http.ResponseWriter // what inner handlers write to
-	observers []Observer
-	left      atomic.Bool // the owner has returned; whoever still holds the exchange is late
-	returned  bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
-	handlers  handlers
+	first     [1]Observer // the usual one
+	observers *[]Observer // all of them, where there are more
+
+	detached     *detached   // the handler that runs on a goroutine of its own
+	over         atomic.Bool // the observers were told
+	left         atomic.Bool // the owner has returned; whoever still holds the exchange is late
+	returnedLate atomic.Bool // the handler came back after its deadline
+	returned     bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
 }
 
 // Observer is told how the request ended.
@@ -91,8 +93,7 @@ func Enter(w http.ResponseWriter, r *http.Request) (x *Exchange, iw http.Respons
 		x.body.x, x.body.src = x, r.Body
 		x.req.Body = &x.body
 	}
-	x.out = shape(x, w)
-	return x, x.out, &x.req, true
+	return x, shape(x, w), &x.req, true
 }
 
 // Owns reports whether w is the exchange's writer or wraps it.
@@ -115,7 +116,7 @@ func (x *Exchange) Owns(w http.ResponseWriter) bool {
 const maxUnwrap = 64
 
 // Writer is the exchange's own writer.
-func (x *Exchange) Writer() http.ResponseWriter { return x.out }
+func (x *Exchange) Writer() http.ResponseWriter { return shape(x, x.inner.w) }
 
 // Start is when the outermost middleware saw the request.
 func (x *Exchange) Start() time.Time { return x.start }
@@ -124,10 +125,28 @@ func (x *Exchange) Start() time.Time { return x.start }
 func (x *Exchange) Parent() context.Context { return x.parent }
 
 // Observe adds an observer. To be called before the handler runs.
-func (x *Exchange) Observe(o Observer) { x.observers = append(x.observers, o) }
+func (x *Exchange) Observe(o Observer) {
+	if x.first[0] == nil {
+		x.first[0] = o
+		return
+	}
+	all := append(x.Observers(), o)
+	x.observers = &all
+}
 
 // Observers are those added so far. The slice is not to be changed.
-func (x *Exchange) Observers() []Observer { return x.observers }
+func (x *Exchange) Observers() []Observer {
+	switch {
+	case x.observers != nil:
+		return *x.observers
+	case x.first[0] != nil:
+		return x.first[:]
+	}
+	return nil
+}
+
+// observed reports whether anybody wants to know how the request ends.
+func (x *Exchange) observed() bool { return x.first[0] != nil }
 
 // Returned records that the owner's handler returned; without it, and without
 // a panic, [Exchange.Leave] knows that runtime.Goexit was called.
@@ -139,14 +158,10 @@ func (x *Exchange) Returned() { x.returned = true }
 func (x *Exchange) Leave() {
 	v := recover()
 	if !x.Detached() {
-		x.settle()
 		x.removeTemporaryFiles()
 	}
-	if x.returned {
-		x.handOver()
-	}
-	x.seal(errOver)
-	if v != nil || !x.takenOver() {
+	takenOver, cut := x.handBack()
+	if v != nil || !takenOver {
 		x.end(v)
 	}
 	x.left.Store(true)
@@ -154,30 +169,36 @@ func (x *Exchange) Leave() {
 	switch {
 	case v != nil:
 		panic(v)
-	case x.isCut(), !x.returned && !exiting():
+	case cut, !x.returned && !exiting():
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// handOver looks at the response once more before the server finishes it. The
-// server flushes after us and tells nobody how that went.
-func (x *Exchange) handOver() {
-	if x.begin() != nil {
-		return
-	}
-	defer x.done()
-	switch committed := x.committed.Load(); {
-	case x.hijacked:
-	case x.pastWriteTimeout():
-		x.implicit()
-		if err := x.inner.flush(); err != nil {
-			x.writeErr, x.timedOut = err, true
-		} else {
-			x.flushed = true
+// handBack ends the handler's time with the response and looks at it once
+// more: the server flushes after us and tells nobody how that went. It reports
+// whether the request ends with a hijacked connection, and whether the response
+// was cut.
+func (x *Exchange) handBack() (takenOver, cut bool) {
+	x.wmu.Lock()
+	defer x.wmu.Unlock()
+	if x.gate.Or(gateClosed) == gateOpen {
+		x.unify()
+		switch {
+		case x.hijacked || !x.returned:
+		case x.pastWriteTimeout():
+			x.implicit()
+			if err := x.inner.flush(); err != nil {
+				x.writeErr, x.timedOut = err, true
+			} else {
+				x.flushed = true
+			}
+		case !x.committed.Load() && x.ClientGone():
+			x.cut = true // the implicit 200 would go to nobody, or to a client that gave up
 		}
-	case !committed && x.ClientGone():
-		x.cut = true // the implicit 200 would go to nobody, or to a client that gave up
+		x.sealed = sealedOver
 	}
+	x.controlsOff()
+	return x.traffic != nil, x.cut
 }
 
 // pastWriteTimeout reports whether the server's WriteTimeout has passed, or is
@@ -185,18 +206,11 @@ func (x *Exchange) handOver() {
 // before us.
 func (x *Exchange) pastWriteTimeout() bool {
 	const moment = 10 * time.Millisecond
-	if len(x.observers) == 0 {
+	if !x.observed() {
 		return false
 	}
 	srv, ok := x.parent.Value(http.ServerContextKey).(*http.Server)
 	return ok && srv.WriteTimeout > 0 && time.Since(x.start) > srv.WriteTimeout-moment
-}
-
-// takenOver reports whether the request ends with a hijacked connection.
-func (x *Exchange) takenOver() bool {
-	x.wmu.Lock()
-	defer x.wmu.Unlock()
-	return x.traffic != nil
 }
 
 // exiting tells runtime.Goexit from a panic(nil) of GODEBUG=panicnil=1, which
@@ -213,10 +227,6 @@ func exiting() bool {
 	}
 	return false
 }
-
-// errOver is what writes after the end of the request get, as from the
-// writers of net/http itself.
-var errOver = errors.New("bulwark: the request is over")
 
 // removeTemporaryFiles does for the clone what the server does for the request
 // it made: the clone hides from it the form that was parsed further in.

@@ -5,46 +5,53 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"sync/atomic"
 )
 
-// handlers keeps track of a handler that outlives its request.
-type handlers struct {
-	over     atomic.Bool // the observers were told
-	returned atomic.Bool // the handler came back after its deadline
+// detached is a handler on a goroutine of its own, which may outlive its
+// request.
+type detached struct {
+	fired chan struct{} // closed when the deadline is enforced
 
 	mu    sync.Mutex
-	ended bool // a handler on a goroutine of its own has ended
+	ended bool
 	alone bool // it was left behind
 	then  []func()
 }
 
 // Detached reports whether a handler was left behind and has not ended yet.
 func (x *Exchange) Detached() bool {
-	h := &x.handlers
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.alone && !h.ended
+	d := x.detached
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.alone && !d.ended
 }
 
 // WhenHandlerEnds calls f when no handler of this request runs any more: at
 // once in the ordinary case, else on the goroutine of the handler that was
 // left behind.
 func (x *Exchange) WhenHandlerEnds(f func()) {
-	h := &x.handlers
-	h.mu.Lock()
-	if h.alone && !h.ended {
-		h.then = append(h.then, f)
-		h.mu.Unlock()
+	if d := x.detached; d != nil && d.later(f) {
 		return
 	}
-	h.mu.Unlock()
 	f()
+}
+
+func (d *detached) later(f func()) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.alone || d.ended {
+		return false
+	}
+	d.then = append(d.then, f)
+	return true
 }
 
 // ServeArmed runs the handler where it stands, between Arm and Disarm.
 func (x *Exchange) ServeArmed(before Term, next http.Handler, w http.ResponseWriter, r *http.Request) {
-	if before.Policy != nil { // an outer scope deals with what is late
+	if before.Rules != nil { // an outer scope deals with what is late
 		defer x.Disarm(before)
 		next.ServeHTTP(w, r)
 		return
@@ -66,10 +73,10 @@ func (x *Exchange) ServeArmed(before Term, next http.Handler, w http.ResponseWri
 // late reports the end of a handler whose request had ended before: to the
 // observers, without any to the server's ErrorLog.
 func (x *Exchange) late(res result) {
-	for _, o := range x.observers {
+	for _, o := range x.Observers() {
 		o.Late(x, res.panicked, res.stack)
 	}
-	if len(x.observers) == 0 && res.panicked != nil && res.panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+	if !x.observed() && res.panicked != nil && res.panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
 		x.logf("http: panic in a handler after its deadline: %v\n%s", res.panicked, res.stack)
 	}
 }
@@ -86,11 +93,11 @@ type result struct {
 // HTTP/2 stream ends only when the server's own goroutine returns.
 func (x *Exchange) ServeDetached(before Term, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	ended := make(chan result, 1)
-	go x.detached(ended, next, w, r)
+	go x.serveApart(ended, next, w, r)
 	var res result
 	select {
 	case res = <-ended:
-	case <-x.fired:
+	case <-x.detached.fired:
 		if x.leaveAlone() {
 			return
 		}
@@ -111,17 +118,17 @@ func (x *Exchange) ServeDetached(before Term, next http.Handler, w http.Response
 	}
 }
 
-func (x *Exchange) detached(ended chan<- result, next http.Handler, w http.ResponseWriter, r *http.Request) {
+func (x *Exchange) serveApart(ended chan<- result, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	res := result{goexit: true}
 	defer func() {
 		if v := recover(); v != nil {
 			res = result{panicked: v, stack: debug.Stack()}
 		}
-		h := &x.handlers
-		h.mu.Lock()
-		h.ended = true
-		alone, then := h.alone, h.then
-		h.mu.Unlock()
+		d := x.detached
+		d.mu.Lock()
+		d.ended = true
+		alone, then := d.alone, d.then
+		d.mu.Unlock()
 		if !alone {
 			ended <- res
 			return
@@ -138,9 +145,9 @@ func (x *Exchange) detached(ended chan<- result, next http.Handler, w http.Respo
 
 // leaveAlone marks the handler as left behind, if it is still running.
 func (x *Exchange) leaveAlone() bool {
-	h := &x.handlers
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.alone = !h.ended
-	return h.alone
+	d := x.detached
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.alone = !d.ended
+	return d.alone
 }

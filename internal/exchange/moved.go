@@ -5,9 +5,13 @@ import (
 	"time"
 )
 
-// Moved is ctx after Move: its Deadline is at, the zero time meaning none,
-// unless something between the exchange and ctx ends earlier.
-func (x *Exchange) Moved(ctx context.Context, at time.Time) context.Context {
+// Moved is ctx after Move: its Deadline is that of the term, unless something
+// between the exchange and ctx ends earlier.
+func (x *Exchange) Moved(ctx context.Context, t Term) context.Context {
+	var at time.Time
+	if t.At > 0 {
+		at = x.start.Add(t.At)
+	}
 	was, had := x.Deadline()
 	if m, ok := ctx.Value(movedKey{}).(moved); ok {
 		was, had = m.Deadline()

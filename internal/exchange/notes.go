@@ -1,118 +1,157 @@
 package exchange
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"sync"
 )
 
 // notes is what the packages tell each other and the log line about a
 // request, without importing one another.
 type notes struct {
-	sync.Mutex
+	notesMu sync.Mutex
+	id      string
+	noted   *noted // nil while there is nothing to say, as for most requests
+}
+
+type noted struct {
 	cause     error
+	bodyErr   error
 	intended  int
 	panicked  any
 	stack     []byte
 	refused   bool
 	deadline  bool
 	gone      bool // the client had left when the deadline passed
-	id        string
 	problemID string
 	remarks   []error
+	level     slog.Leveler
 }
 
-// Note records why the request failed. The first cause is kept in front; later
-// ones are joined to it, except one that says the same.
-func (x *Exchange) Note(err error) {
-	if err == nil {
-		return
+// note lets f add to what was noted.
+func (x *notes) note(f func(*noted)) {
+	x.notesMu.Lock()
+	defer x.notesMu.Unlock()
+	if x.noted == nil {
+		x.noted = &noted{}
 	}
-	x.notes.Lock()
-	defer x.notes.Unlock()
-	x.notes.add(err)
+	f(x.noted)
 }
 
-func (n *notes) add(err error) {
+// Note records why the request failed. The first cause is kept in front and
+// later ones are joined to it, except one that adds nothing.
+func (x *Exchange) Note(err error) {
+	if err != nil {
+		x.note(func(n *noted) { n.add(err) })
+	}
+}
+
+func (n *noted) add(err error) {
 	switch {
-	case n.cause == nil:
+	case n.cause == nil, bare(n.cause):
 		n.cause = err
-	case !says(n.cause, err):
+	case !bare(err) && !identical(n.cause, err):
 		n.cause = errors.Join(n.cause, err)
 	}
 }
 
-// says reports whether have already contains err, survives errors whose
-// dynamic type cannot be compared.
-func says(have, err error) (is bool) {
-	defer func() { _ = recover() }() // a hostile Is or Unwrap method must not take the request down
-	return errors.Is(have, err) || errors.Is(err, have)
+// bare reports whether err says only that a context ended, and not why.
+func bare(err error) bool {
+	return identical(err, context.DeadlineExceeded) || identical(err, context.Canceled)
 }
 
-func (n *notes) expiredWith(err error, gone bool) {
-	n.Lock()
-	defer n.Unlock()
-	n.deadline, n.gone = true, gone
-	n.add(err)
+// identical compares without asking the errors, whose methods may be hostile
+// and whose trees may be cyclic.
+func identical(a, b error) (same bool) {
+	defer func() { _ = recover() }() // types that cannot be compared are not the same
+	return a == b                    //nolint:errorlint // see above
+}
+
+func (x *Exchange) noteExpiry(err error, gone bool) {
+	x.note(func(n *noted) {
+		n.deadline, n.gone = true, gone
+		n.add(err)
+	})
 }
 
 // Refuse records that the request was turned away, and why.
 func (x *Exchange) Refuse(err error) {
-	x.notes.Lock()
-	defer x.notes.Unlock()
-	x.notes.refused = true
-	x.notes.add(err)
+	x.note(func(n *noted) {
+		n.refused = true
+		n.add(err)
+	})
 }
 
 // Remark records something worth a word in the log line that did not make the
 // request fail.
 func (x *Exchange) Remark(err error) {
-	x.notes.Lock()
-	defer x.notes.Unlock()
-	x.notes.remarks = append(x.notes.remarks, err)
+	x.note(func(n *noted) { n.remarks = append(n.remarks, err) })
 }
 
 // Panicked records a panic that was answered, with the stack of its goroutine.
 func (x *Exchange) Panicked(v any, stack []byte) {
-	x.notes.Lock()
-	defer x.notes.Unlock()
-	if x.notes.panicked == nil {
-		x.notes.panicked, x.notes.stack = v, stack
-	}
+	x.note(func(n *noted) {
+		if n.panicked == nil {
+			n.panicked, n.stack = v, stack
+		}
+	})
 }
 
 // Intend records the status that the handler wanted, where the one on the wire
 // can no longer be changed.
-func (x *Exchange) Intend(status int) {
-	x.notes.Lock()
-	defer x.notes.Unlock()
-	x.notes.intended = status
-}
-
-// SetID sets the id of the request.
-func (x *Exchange) SetID(id string) {
-	x.notes.Lock()
-	defer x.notes.Unlock()
-	x.notes.id = id
-}
-
-// ID is the id of the request, "" while it has none.
-func (x *Exchange) ID() string {
-	x.notes.Lock()
-	defer x.notes.Unlock()
-	return x.notes.id
-}
+func (x *Exchange) Intend(status int) { x.note(func(n *noted) { n.intended = status }) }
 
 // SetProblemID records the id of the problem document that was sent, where it
 // is not the request's.
-func (x *Exchange) SetProblemID(id string) {
-	x.notes.Lock()
-	defer x.notes.Unlock()
-	x.notes.problemID = id
+func (x *Exchange) SetProblemID(id string) { x.note(func(n *noted) { n.problemID = id }) }
+
+// SetBodyError remembers why reading the request's body failed: a decoder may
+// lose the error on its way to the handler. The first one stays.
+func (x *Exchange) SetBodyError(err error) {
+	x.note(func(n *noted) {
+		if n.bodyErr == nil {
+			n.bodyErr = err
+		}
+	})
+}
+
+// BodyError is what SetBodyError remembered.
+func (x *Exchange) BodyError() error {
+	x.notesMu.Lock()
+	defer x.notesMu.Unlock()
+	if x.noted == nil {
+		return nil
+	}
+	return x.noted.bodyErr
+}
+
+// SetLevel records at which level the line is to be written, where the mapping
+// of the error says so.
+func (x *Exchange) SetLevel(l slog.Leveler) { x.note(func(n *noted) { n.level = l }) }
+
+// Level is what SetLevel recorded, nil where nothing was.
+func (x *Exchange) Level() slog.Leveler {
+	x.notesMu.Lock()
+	defer x.notesMu.Unlock()
+	if x.noted == nil {
+		return nil
+	}
+	return x.noted.level
 }
 
 // Cause is what was noted so far.
 func (x *Exchange) Cause() error {
-	x.notes.Lock()
-	defer x.notes.Unlock()
-	return x.notes.cause
+	x.notesMu.Lock()
+	defer x.notesMu.Unlock()
+	if x.noted == nil {
+		return nil
+	}
+	return x.noted.cause
 }
+
+// SetID sets the id of the request. To be called before the handler runs.
+func (x *Exchange) SetID(id string) { x.id = id }
+
+// ID is the id of the request, "" while it has none.
+func (x *Exchange) ID() string { return x.id }

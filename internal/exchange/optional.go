@@ -37,7 +37,7 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	x.hijacked = true
 	x.lift()
-	if len(x.observers) > 0 && x.switchesProtocol() {
+	if x.observed() && x.switchesProtocol() {
 		conn, rw = x.account(conn, rw)
 	}
 	return conn, rw, nil

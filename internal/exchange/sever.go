@@ -45,15 +45,3 @@ func (x *Exchange) untilClose() bool {
 	}
 	return !x.original.ProtoAtLeast(1, 1) || x.inner.w.Header().Get("Transfer-Encoding") == "identity"
 }
-
-// innermost is the writer at the end of the chain of Unwrap.
-func innermost(w http.ResponseWriter) http.ResponseWriter {
-	for range maxUnwrap {
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return w
-		}
-		w = u.Unwrap()
-	}
-	return w
-}

@@ -2,7 +2,6 @@ package exchange
 
 import (
 	"errors"
-	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -23,9 +22,9 @@ type writing struct {
 	apart atomic.Bool // the handler works on a header map of its own
 	own   http.Header // that map, made when first touched; guarded by life.mu
 
-	sealed    error // what writes get once the gate is closed
 	committed atomic.Bool
-	status    int           // the final status handed to the server
+	sealed    seal          // why the gate is closed
+	status    int32         // the final status handed to the server
 	declared  int64         // Content-Length of the response, -1 where none was declared
 	written   int64         // bytes of the body that the server took
 	started   time.Duration // when the response was committed, from the start of the request
@@ -47,6 +46,31 @@ const (
 	gateClosed uint32 = 2
 )
 
+// seal says why writes are refused.
+type seal uint8
+
+const (
+	sealedLate seal = iota // the deadline passed; also while that is not yet written down
+	sealedCut
+	sealedOver
+)
+
+var (
+	errCut  = errors.New("bulwark: the response was cut off")
+	errOver = errors.New("bulwark: the request is over")
+)
+
+func (s seal) err() error {
+	switch s {
+	case sealedCut:
+		return errCut
+	case sealedOver:
+		return errOver
+	default:
+		return http.ErrHandlerTimeout
+	}
+}
+
 // begin lets an operation on the wire start, or says why none may any more.
 // After a nil error done must be deferred.
 func (x *Exchange) begin() error {
@@ -54,11 +78,8 @@ func (x *Exchange) begin() error {
 	if x.gate.CompareAndSwap(gateOpen, gateBusy) {
 		return nil
 	}
-	err := x.sealed
+	err := x.sealed.err()
 	x.wmu.Unlock()
-	if err == nil { // closed a moment ago, the reason not yet written
-		err = http.ErrHandlerTimeout
-	}
 	return err
 }
 
@@ -76,46 +97,6 @@ func (c core) exchange() *Exchange { return c.x }
 // Unwrap returns the server's writer, for http.ResponseController and for
 // http.MaxBytesReader's way of closing the connection.
 func (c core) Unwrap() http.ResponseWriter { return c.x.inner.w }
-
-// Header is the server's own map, or while a deadline is armed a copy of it:
-// the deadline answers from another goroutine and must not share a map with the
-// handler.
-func (c core) Header() http.Header {
-	x := c.x
-	if !x.apart.Load() {
-		return x.inner.w.Header()
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if p := x.req.Pattern; p != "" {
-		x.route = p
-	}
-	if x.own == nil {
-		if !x.expired {
-			x.own = x.inner.w.Header().Clone()
-		}
-		if x.own == nil {
-			x.own = make(http.Header)
-		}
-	}
-	return x.own
-}
-
-// publish copies the handler's headers to the wire.
-func (x *Exchange) publish() {
-	if !x.apart.Load() {
-		return
-	}
-	x.mu.Lock()
-	own := x.own
-	x.mu.Unlock()
-	if own == nil {
-		return
-	}
-	wire := x.inner.w.Header()
-	maps.DeleteFunc(wire, func(k string, _ []string) bool { _, ok := own[k]; return !ok })
-	maps.Copy(wire, own)
-}
 
 // WriteHeader sends the head. Informational responses pass and commit nothing,
 // 101 is final.
@@ -155,10 +136,13 @@ func (x *Exchange) inform(code int) {
 // commit records the final status.
 func (x *Exchange) commit(code int) {
 	x.committed.Store(true)
-	x.status = code
-	x.started = time.Since(x.start)
-	x.last.Store(int64(x.started))
+	x.status = int32(code) //nolint:gosec // three digits
 	x.declared = -1
+	stream := x.stream.Load()
+	if stream > 0 || x.observed() { // else nobody asks
+		x.started = x.Now()
+		x.last.Store(int64(x.started))
+	}
 	if v, ok := x.inner.w.Header()["Content-Length"]; ok && len(v) == 1 {
 		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
 			x.declared = n
@@ -166,8 +150,8 @@ func (x *Exchange) commit(code int) {
 	}
 	if code == http.StatusSwitchingProtocols {
 		x.lift()
-	} else if limit := x.stream.Load(); limit > 0 {
-		x.streamBegan(time.Duration(limit))
+	} else if stream > 0 {
+		x.streamBegan(time.Duration(stream))
 	}
 }
 
@@ -198,7 +182,7 @@ func (c core) Write(p []byte) (int, error) {
 func (x *Exchange) wrote(n int64, err error) {
 	x.written += n
 	if x.stream.Load() > 0 {
-		x.last.Store(int64(time.Since(x.start)))
+		x.last.Store(int64(x.Now()))
 	}
 	if err != nil && x.writeErr == nil && !errors.Is(err, http.ErrBodyNotAllowed) &&
 		!errors.Is(err, http.ErrContentLength) {
@@ -259,34 +243,3 @@ func (x *Exchange) controlled(f func(inner) error) error {
 	}
 	return f(x.inner)
 }
-
-// inner is the writer that the exchange was made around.
-type inner struct{ w http.ResponseWriter }
-
-func (in inner) flush() error { return http.NewResponseController(in.w).Flush() }
-
-func (in inner) setReadDeadline(t time.Time) error {
-	return http.NewResponseController(in.w).SetReadDeadline(t)
-}
-
-func (in inner) setWriteDeadline(t time.Time) error {
-	return http.NewResponseController(in.w).SetWriteDeadline(t)
-}
-
-// canFlush tells whether a flush will get through, so that one that cannot
-// does not commit a response.
-func canFlush(w http.ResponseWriter) bool {
-	for range maxUnwrap {
-		switch t := w.(type) {
-		case interface{ FlushError() error }, http.Flusher:
-			return true
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = t.Unwrap()
-		default:
-			return false
-		}
-	}
-	return false
-}
-
-var _ io.Writer = core{}

@@ -1,0 +1,231 @@
+package bulwarkecho_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v5"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bulwark-go/bulwark/adapters/bulwarkecho"
+)
+
+// TestWrapIsTransparent runs each handler bare and wrapped: the client cannot
+// tell, and the middleware sees all of it.
+func TestWrapIsTransparent(t *testing.T) {
+	for _, tc := range []struct {
+		desc    string
+		method  string
+		calls   string
+		handler echo.HandlerFunc
+	}{
+		{desc: "nothing", handler: func(*echo.Context) error { return nil }},
+		{desc: "string", calls: "header 201; write ab", handler: func(c *echo.Context) error { return c.String(201, "ab") }},
+		{desc: "JSON", calls: "header 200; write \"x\"\n", handler: func(c *echo.Context) error { return c.JSON(200, "x") }},
+		{desc: "no content", calls: "header 204", handler: func(c *echo.Context) error { return c.NoContent(204) }},
+		{desc: "error", calls: "header 418; write mapped", handler: func(*echo.Context) error { return errCause }},
+		{desc: "status error", calls: "header 404; write mapped", handler: func(*echo.Context) error { return echo.ErrNotFound }},
+		{desc: "late error", calls: "header 200; write ab", handler: func(c *echo.Context) error {
+			_ = c.String(200, "ab")
+			return errCause
+		}},
+		{desc: "hooks", calls: "header 200; write ab", handler: func(c *echo.Context) error {
+			res, err := echo.UnwrapResponse(c.Response())
+			if err != nil {
+				return err
+			}
+			res.Before(func() { res.Header().Set("Before", "seen") })
+			return c.String(200, "ab")
+		}},
+		{desc: "JSON that cannot be encoded", calls: "header 418; write mapped", handler: func(c *echo.Context) error {
+			return c.JSON(200, func() {})
+		}},
+		{desc: "HEAD", method: "HEAD", calls: "header 200; write ab", handler: func(c *echo.Context) error { return c.String(200, "ab") }},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			var got error
+			serve := func(use ...echo.MiddlewareFunc) (status int, header http.Header, body string) {
+				e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+				e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+					return func(c *echo.Context) error { got = next(c); return got }
+				})
+				e.GET("/", tc.handler, use...)
+				e.HEAD("/", tc.handler, use...)
+				res, body := do(t, e, tc.method, "/")
+				res.Header.Del("Date")
+				return res.StatusCode, res.Header, body
+			}
+			status, header, body := serve()
+			want := got
+			var calls string
+			wStatus, wHeader, wBody := serve(bulwarkecho.Wrap(spy(&calls)))
+			assert.Equal(t, status, wStatus)
+			assert.Equal(t, header, wHeader)
+			assert.Equal(t, body, wBody)
+			assert.Equal(t, want, got, "the error passes on unchanged")
+			assert.Equal(t, tc.calls, calls)
+		})
+	}
+}
+
+// A middleware that answers in the handler's stead has answered, whatever the
+// handler returns.
+func TestWrapAnsweredByTheMiddleware(t *testing.T) {
+	errs := &spyMapper{}
+	e := newEcho(t, bulwarkecho.ErrorHandler(errs))
+	instead := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(httptest.NewRecorder(), r)
+			http.Error(w, "instead", 504)
+		})
+	}
+	e.GET("/", func(*echo.Context) error { return errCause }, bulwarkecho.Wrap(instead))
+
+	res, body := do(t, e, "GET", "/")
+	assert.Equal(t, 504, res.StatusCode)
+	assert.Equal(t, "instead\n", body)
+	assert.Equal(t, []error{errCause}, errs.noted)
+}
+
+func TestWrapWhereNextDoesNotRun(t *testing.T) {
+	e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+	refuse := func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "full", 503) })
+	}
+	e.GET("/", func(c *echo.Context) error { return c.String(200, "ran") }, bulwarkecho.Wrap(refuse))
+
+	res, body := do(t, e, "GET", "/")
+	assert.Equal(t, 503, res.StatusCode)
+	assert.Equal(t, "full\n", body)
+}
+
+func TestWrapPutsTheResponseBackAfterAPanic(t *testing.T) {
+	e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+	recoverer := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() {
+				if recover() != nil {
+					http.Error(w, "recovered", 500)
+				}
+			}()
+			next.ServeHTTP(w, r)
+		})
+	}
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			outer := c.Response()
+			err := next(c)
+			assert.NoError(t, err)
+			assert.Same(t, outer, c.Response())
+			return err
+		}
+	})
+	e.GET("/", func(*echo.Context) error { panic("boom") }, bulwarkecho.Wrap(recoverer))
+
+	res, body := do(t, e, "GET", "/")
+	assert.Equal(t, 500, res.StatusCode)
+	assert.Equal(t, "recovered\n", body)
+}
+
+// owner stands for the writer of whoever looks at the request when the handler
+// comes by.
+type owner struct {
+	http.ResponseWriter
+	req  *http.Request
+	seen []string
+}
+
+func (o *owner) Header() http.Header {
+	o.seen = append(o.seen, o.req.Pattern)
+	return o.ResponseWriter.Header()
+}
+
+func TestRoute(t *testing.T) {
+	e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+	e.Use(bulwarkecho.Route)
+	var o *owner
+	var before []string
+	e.GET("/users/:id", func(c *echo.Context) error {
+		before = append(before, o.seen...)
+		return c.NoContent(204)
+	})
+
+	res, _ := do(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o = &owner{ResponseWriter: w, req: r}
+		e.ServeHTTP(o, r)
+	}), "GET", "/users/7")
+	assert.Equal(t, 204, res.StatusCode)
+	assert.Equal(t, []string{"/users/:id"}, before)
+}
+
+func TestWrapGivesTheRouteAndLeavesTheRequest(t *testing.T) {
+	type key struct{}
+	e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+	tag := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			assert.Equal(t, "/users/:id", r.Pattern)
+			assert.Equal(t, "7", r.PathValue("id"))
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, "tagged")))
+		})
+	}
+	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c *echo.Context) error {
+			defer func() { assert.Equal(t, "tagged", c.Request().Context().Value(key{})) }()
+			return next(c)
+		}
+	})
+	var o *owner
+	e.GET("/users/:id", func(c *echo.Context) error {
+		assert.Contains(t, o.seen, "/users/:id", "known before the handler runs")
+		return c.NoContent(204)
+	}, bulwarkecho.Wrap(tag))
+
+	res, _ := do(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		o = &owner{ResponseWriter: w, req: r}
+		e.ServeHTTP(o, r)
+	}), "GET", "/users/7")
+	assert.Equal(t, 204, res.StatusCode)
+}
+
+// Flush, deadlines and Hijack reach net/http through the middleware's writer.
+func TestWrapHijack(t *testing.T) {
+	var calls string
+	e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+	e.GET("/", func(c *echo.Context) error {
+		rc := http.NewResponseController(c.Response())
+		assert.NoError(t, rc.SetReadDeadline(time.Time{}))
+		c.Response().Header().Set("Connection", "Upgrade")
+		c.Response().Header().Set("Upgrade", "echo")
+		c.Response().WriteHeader(http.StatusSwitchingProtocols)
+		conn, rw, err := rc.Hijack()
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		line, _ := rw.ReadString('\n')
+		_, _ = rw.WriteString(line)
+		return rw.Flush()
+	}, bulwarkecho.Wrap(spy(&calls)))
+	srv := httptest.NewServer(e)
+	defer srv.Close()
+
+	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello\n")
+	require.NoError(t, err)
+	r := bufio.NewReader(conn)
+	res, err := http.ReadResponse(r, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 101, res.StatusCode)
+	line, err := r.ReadString('\n')
+	require.NoError(t, err)
+	assert.Equal(t, "hello\n", line)
+}
