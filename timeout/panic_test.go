@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
 	"github.com/bulwark-go/bulwark/timeout"
