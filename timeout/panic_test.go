@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
 	"github.com/bulwark-go/bulwark/timeout"
@@ -157,23 +156,18 @@ func TestPanicAfterTheDeadline(t *testing.T) {
 			assert.NotContains(t, s.log.String(), "panic")
 		})
 		t.Run("Goexit", func(t *testing.T) {
-			lates, release := make(chan lateEnd, 1), make(chan struct{})
-			s := v.start(t, observed(nil, lates)(timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
+			endings, lates, release := make(chan exchange.Ending, 1), make(chan lateEnd, 1), make(chan struct{})
+			s := v.start(t, observed(endings, lates)(timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
 				func(_ http.ResponseWriter, _ *http.Request) {
 					<-release
 					runtime.Goexit()
 				}))))
-			if v.major == 1 { // the answer is complete while the handler is stuck
-				c := s.dial(t)
-				c.get(t, http.MethodGet)
-				res, err := http.ReadResponse(c.in, nil)
-				require.NoError(t, err)
-				assert.Equal(t, http.StatusGatewayTimeout, res.StatusCode)
-			} else {
-				assert.Equal(t, http.StatusGatewayTimeout, s.get(t).status)
-			}
+			answered := make(chan got, 1)
+			go func() { answered <- s.get(t) }()
+			assert.True(t, receive(t, endings, "the ending").Abandoned)
 			close(release)
 			assert.Nil(t, receive(t, lates, "the late end").panicked)
+			assert.Equal(t, http.StatusGatewayTimeout, receive(t, answered, "the answer").status)
 		})
 	})
 }
