@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"time"
@@ -21,6 +22,9 @@ func (l *line) record(x *exchange.Exchange, e *exchange.Ending, tr trace) Record
 	}
 	if !knownMethod(r.Method) {
 		r.Method = otherMethod
+	}
+	if (r.Outcome == OK || r.Outcome == Error) && x.Err() == context.DeadlineExceeded { //nolint:errorlint // contexts return it bare
+		r.Outcome = Deadline // somebody's who does not say so: http.TimeoutHandler around us, or a cooperative one
 	}
 	if r.Outcome == ClientGone && !head {
 		r.unsent()
