@@ -57,7 +57,7 @@ func document(r *http.Request, p *Problem, body *[]byte) (ok bool) {
 		p.Instance = instance(x)
 	}
 	var err error
-	if *body, err = appendProblem(make([]byte, 0, 256), p); err == nil {
+	if *body, err = appendProblem(make([]byte, 0, 192), p); err == nil {
 		return true
 	}
 	if x != nil {

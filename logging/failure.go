@@ -16,7 +16,7 @@ import (
 func (m *meter) failure(attrs []slog.Attr, l *line, e *exchange.Ending, rec *Record) []slog.Attr {
 	n := l.names
 	if rec.Status >= 500 || rec.Outcome != OK && rec.Outcome != Upgraded {
-		attrs = append(attrs, slog.String(n.errType, errorType(e.Cause, e.Panic, rec)))
+		attrs = append(attrs, slog.String(n.errType, errorType(e.First, e.Panic, rec)))
 	}
 	if text := causeText(e, &l.settings.query); text != "" {
 		attrs = m.string(attrs, n.errMessage, text)

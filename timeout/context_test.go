@@ -154,7 +154,7 @@ func TestContextOfTheParent(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		reason := http.ErrServerClosed
 		done := make(chan struct{})
-		look := timeout.New(timeout.Config{Limit: watchdog})(deriving(t, done, func(t *testing.T, ctx context.Context) {
+		look := timeout.New(timeout.Config{Limit: watchdog})(deriving(t, make(chan struct{}), done, func(t *testing.T, ctx context.Context) {
 			assert.Equal(t, context.Canceled, ctx.Err())
 			assert.Equal(t, reason, context.Cause(ctx))
 		}))
