@@ -173,10 +173,12 @@ func TestAClientThatLeavesWithItsResponse(t *testing.T) {
 func TestAWriteTimeoutIsNo200(t *testing.T) {
 	bothProtocols(t, func(t *testing.T, h2 bool) {
 		s := start(t, h2, func(w http.ResponseWriter, r *http.Request) {
-			<-time.After(80 * time.Millisecond)
+			<-time.After(700 * time.Millisecond)
 			w.WriteHeader(200)
 			_, _ = io.WriteString(w, "too late")
-		}, func(s *httptest.Server, _ *logging.Config) { s.Config.WriteTimeout = 40 * time.Millisecond })
+		}, func(s *httptest.Server, _ *logging.Config) {
+			s.Config.WriteTimeout = 500 * time.Millisecond // bounds the TLS handshake, too
+		})
 		_, err := s.get(t, "/")
 		require.Error(t, err)
 		m := s.lines.next(t)
