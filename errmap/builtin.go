@@ -20,7 +20,7 @@ var builtins = []Rule{
 	builtin("body too large", As(func(*http.MaxBytesError) Problem { return answer(http.StatusRequestEntityTooLarge) })),
 	builtin("JSON syntax", As(func(*json.SyntaxError) Problem { return answer(http.StatusBadRequest) })),
 	builtin("JSON type", As(func(*json.UnmarshalTypeError) Problem { return answer(http.StatusBadRequest) })),
-	builtin("status code", As(fromStatus)),
+	builtin("status code", As(fromStatus)).only(hasStatus),
 }
 
 // canceledRule is where "canceled" stands in builtins: what it means depends on
@@ -39,8 +39,13 @@ func builtin(name string, r Rule) Rule {
 	return r
 }
 
+// only narrows a rule. The condition of an interface type looks for the type
+// itself: cheaper than the generic way, and every unknown error comes by here.
 func (r Rule) only(when func(error) bool) Rule {
 	r.when = when
+	if r.byInterface() {
+		r.fits = when
+	}
 	return r
 }
 
@@ -67,6 +72,11 @@ func timedOut(err error) bool {
 	return ok && t.Timeout()
 }
 
+func hasStatus(err error) bool {
+	_, ok := err.(statusError) //nolint:errorlint // the walk unwraps
+	return ok
+}
+
 // clientSlow reports whether err is a deadline of our own that passed while the
 // client's body was waited for. Somebody else's 408, carried by an error of a
 // client library, is no such thing: it is not a context.DeadlineExceeded.
@@ -75,7 +85,7 @@ func clientSlow(err error) bool {
 	if !ok || s.StatusCode() != http.StatusRequestTimeout {
 		return false
 	}
-	m, ok := err.(matcher) //nolint:errorlint // the walk unwraps
+	m, ok := err.(matcher)
 	return ok && m.Is(context.DeadlineExceeded)
 }
 
@@ -91,7 +101,7 @@ func fromStatus(err statusError) Problem {
 	if p.Status == http.StatusInternalServerError {
 		p = internal()
 	}
-	if r, ok := err.(interface{ RetryAfter() time.Duration }); ok { //nolint:errorlint // the error itself
+	if r, ok := err.(interface{ RetryAfter() time.Duration }); ok {
 		p.RetryAfter = r.RetryAfter()
 	}
 	return p

@@ -12,8 +12,10 @@ func (m *Mapper) Explain(err error) string {
 		return "no error: Handler answers nothing, Write answers " + status(http.StatusInternalServerError)
 	}
 	t := m.table
-	w := t.find(err)
-	v := t.judge(err)
+	w := walk{t: t, best: len(t.rules), left: maxNodes}
+	w.find(err)
+	var v verdict
+	t.judge(&v, err)
 	so := status(v.problem.Status)
 	switch {
 	case w.best == len(t.rules) && w.trouble != nil:

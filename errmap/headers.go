@@ -10,27 +10,53 @@ import (
 
 // prepare makes the header map ready for an answer: what described the failed
 // success goes, what the problem brings comes, everything else stays, above all
-// what outer middleware set (CORS, the id of the request). Doing it twice does
-// no harm.
+// what outer middleware set (CORS, the id of the request). What a Render has set
+// since Write did this stays, too.
 func prepare(h http.Header, p *Problem) {
+	if p.ready {
+		return
+	}
+	p.ready = true
+	if len(h) > 0 {
+		dropSuccess(h)
+	}
+	if p.RetryAfter > 0 {
+		h["Retry-After"] = []string{strconv.FormatInt(seconds(p.RetryAfter), 10)}
+	}
+	if len(p.Header) > 0 {
+		adopt(h, p)
+	}
+}
+
+func dropSuccess(h http.Header) {
 	for k := range h {
 		if ofSuccess(k) {
 			delete(h, k)
 		}
 	}
+}
+
+// adopt takes over the headers of the problem. RetryAfter wins over a header of
+// that name.
+func adopt(h http.Header, p *Problem) {
 	for k, values := range p.Header {
 		k = http.CanonicalHeaderKey(k)
 		switch {
-		case ofSuccess(k) || k == "Content-Type" || k == "Transfer-Encoding" || k == "Trailer":
+		case ofBody(k), k == "Retry-After" && p.RetryAfter > 0:
 		case k == "Vary" || k == "Set-Cookie" || k == "Link":
 			h[k] = merged(h[k], values)
 		default:
 			h[k] = slices.Clone(values)
 		}
 	}
-	if p.RetryAfter > 0 {
-		h["Retry-After"] = []string{strconv.FormatInt(seconds(p.RetryAfter), 10)}
+}
+
+// retract takes back what prepare set for a problem that is not sent after all.
+func retract(h, asked http.Header) {
+	for k := range asked {
+		h.Del(k)
 	}
+	h.Del("Retry-After")
 }
 
 // ofSuccess reports whether a header describes the content that is not sent
@@ -40,6 +66,18 @@ func ofSuccess(k string) bool {
 	case "Content-Length", "Content-Encoding", "Content-Language", "Content-Range",
 		"Content-Disposition", "Content-Location", "Content-Md5", "Content-Digest", "Repr-Digest", "Digest",
 		"Etag", "Last-Modified", "Cache-Control", "Expires", "Age", "Accept-Ranges", "Location":
+		return true
+	default:
+		return false
+	}
+}
+
+// ofBody reports whether a header says what only the one who writes the body
+// knows.
+func ofBody(k string) bool {
+	switch k {
+	case "Content-Type", "Content-Length", "Content-Encoding", "Content-Range",
+		"Content-Md5", "Content-Digest", "Repr-Digest", "Digest", "Etag", "Transfer-Encoding", "Trailer":
 		return true
 	default:
 		return false

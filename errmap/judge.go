@@ -24,42 +24,41 @@ type verdict struct {
 }
 
 // judge decides about err in the context of a request.
-func (m *Mapper) judge(ctx context.Context, x *exchange.Exchange, err error) verdict {
+func (m *Mapper) judge(ctx context.Context, v *verdict, x *exchange.Exchange, err error) {
 	if err == nil {
-		return verdict{problem: internal(), rule: len(m.table.rules), cause: errNil}
+		v.problem, v.rule, v.cause = internal(), len(m.table.rules), errNil
+		return
 	}
-	v := m.table.judge(err)
+	m.table.judge(v, err)
 	if v.rule == m.table.user+canceledRule {
 		v.canceled(ctx, x)
 	}
-	if x == nil {
-		return v
+	if x == nil || !m.table.hidesBodyError(v) {
+		return
 	}
-	if be := x.BodyError(); be != nil && m.table.hidesBodyError(&v) {
+	if be := x.BodyError(); be != nil {
 		cause := v.cause
-		v = m.table.judge(be)
+		*v = verdict{}
+		m.table.judge(v, be)
 		v.cause = errors.Join(v.cause, cause)
 	}
-	return v
 }
 
 // judge decides about err by the rules alone.
-func (t *table) judge(err error) verdict {
-	w := t.find(err)
-	v := verdict{problem: internal(), rule: w.best, cause: err}
+func (t *table) judge(v *verdict, err error) {
+	w := walk{t: t, best: len(t.rules), left: maxNodes}
+	w.find(err)
+	v.rule, v.cause = w.best, err
 	if w.trouble != nil {
 		v.cause = w.trouble
 	}
 	if w.best == len(t.rules) {
-		return v
-	}
-	r := &t.rules[w.best]
-	if r.apply == nil {
+		v.problem = internal()
+	} else if r := &t.rules[w.best]; r.apply == nil {
 		v.problem = r.problem
-		return v
+	} else {
+		v.applied(r, w.node)
 	}
-	v.applied(r, w.node)
-	return v
 }
 
 // applied calls the function of an As rule.
@@ -94,7 +93,7 @@ func (v *verdict) canceled(ctx context.Context, x *exchange.Exchange) {
 	switch at, ok := ctx.Deadline(); {
 	case x != nil && x.ClientGone():
 		v.problem, v.silent = answer(statusClientGone), true
-	case ctx.Err() == context.DeadlineExceeded, ok && !time.Now().Before(at): //nolint:errorlint // as contexts return it
+	case ctx.Err() == context.DeadlineExceeded, ok && !time.Now().Before(at):
 		v.problem = late(http.StatusGatewayTimeout)
 	}
 }

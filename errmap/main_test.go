@@ -2,6 +2,7 @@ package errmap_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -55,13 +57,24 @@ func newSpy() *spy { return &spy{make(chan exchange.Ending, 8)} }
 func (s *spy) Ended(_ *exchange.Exchange, e *exchange.Ending) { s.ended <- *e }
 func (s *spy) Late(*exchange.Exchange, any, []byte)           {}
 
-func (s *spy) wrap(next http.Handler) http.Handler {
+func (s *spy) wrap(next http.Handler) http.Handler { return observed(s, next) }
+
+// lateSpy also sees the panic of a handler that outlived its request.
+type lateSpy struct {
+	*spy
+	late chan any
+}
+
+func (s lateSpy) Late(_ *exchange.Exchange, panicked any, _ []byte) { s.late <- panicked }
+func (s lateSpy) wrap(next http.Handler) http.Handler               { return observed(s, next) }
+
+func observed(o exchange.Observer, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x, w, r, owner := exchange.Enter(w, r)
 		if owner {
 			defer x.Leave()
 		}
-		x.Observe(s)
+		x.Observe(o)
 		next.ServeHTTP(w, r)
 		if owner {
 			x.Returned()
@@ -112,6 +125,26 @@ func mapper(rules ...errmap.Rule) *errmap.Mapper { return errmap.New(errmap.Conf
 
 func errorJSON(rules ...errmap.Rule) *errmap.Mapper {
 	return errmap.New(errmap.Config{Rules: rules, Render: errmap.ErrorJSON})
+}
+
+// logBuffer is an ErrorLog that can be read.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) logger() *log.Logger { return log.New(l, "", 0) }
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 // deadlined is the context of a request whose deadline has passed.

@@ -3,6 +3,7 @@ package errmap
 import (
 	"errors"
 	"net/http"
+	"reflect"
 	"slices"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
@@ -34,11 +35,17 @@ type Mapper struct {
 // is incomplete, stands twice, has a status outside of 400 to 599, or can never
 // fire because an earlier one takes all it could match.
 func New(cfg Config) *Mapper {
-	m := &Mapper{render: cfg.Render, custom: cfg.Render != nil}
-	if !m.custom {
+	m := &Mapper{render: cfg.Render, custom: !ours(cfg.Render)}
+	if m.render == nil {
 		m.render = ProblemJSON
 	}
 	return m.withRules(cfg.Rules, nil)
+}
+
+// ours reports whether render is one that can be relied on.
+func ours(render func(http.ResponseWriter, *http.Request, Problem)) bool {
+	p := reflect.ValueOf(render).Pointer()
+	return render == nil || p == reflect.ValueOf(ProblemJSON).Pointer() || p == reflect.ValueOf(ErrorJSON).Pointer()
 }
 
 // With returns a Mapper in which the given rules come before those of m, for a
@@ -69,7 +76,9 @@ func joined(errs []error) string {
 // anything.
 func (m *Mapper) Problem(r *http.Request, err error) Problem {
 	ctx := r.Context()
-	return m.judge(ctx, exchange.From(ctx), err).problem
+	var v verdict
+	m.judge(ctx, &v, exchange.From(ctx), err)
+	return v.problem
 }
 
 // Note puts err into the log line of the request, for an error that the
@@ -80,7 +89,8 @@ func (m *Mapper) Note(r *http.Request, err error) {
 	if x == nil || err == nil {
 		return
 	}
-	if w := m.table.find(err); w.trouble != nil {
+	w := walk{t: m.table, best: len(m.table.rules), left: maxNodes}
+	if w.find(err); w.trouble != nil {
 		err = w.trouble
 	}
 	x.Note(err)

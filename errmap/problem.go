@@ -50,7 +50,7 @@ type Problem struct {
 	// Header is sent with the answer, for example WWW-Authenticate. It replaces
 	// what was set before, except for Vary, Set-Cookie and Link, which it is
 	// added to. The headers that describe the body itself (Content-Type,
-	// Content-Length, Content-Encoding and the like) are not taken from here.
+	// Content-Length, Content-Encoding and their like) are not taken from here.
 	Header http.Header
 
 	// Extensions are further top-level members of a problem document. A name
@@ -61,7 +61,8 @@ type Problem struct {
 	// Level is that of the log line. Default nil: by status.
 	Level slog.Leveler
 
-	from origin
+	from  origin
+	ready bool // Write has prepared the headers
 }
 
 // FieldError is one thing wrong with the input. Pointer is a JSON pointer

@@ -17,14 +17,15 @@ import (
 func ProblemJSON(w http.ResponseWriter, r *http.Request, p Problem) {
 	mend(&p)
 	contentType := negotiate(r.Header["Accept"])
+	h := w.Header()
 	var body []byte
 	if contentType == typeText {
 		body = appendText(make([]byte, 0, 128), &p)
-	} else {
-		body = document(r, &p)
+	} else if asked := p.Header; !document(r, &p, &body) {
+		retract(h, asked)
 	}
-	prepare(w.Header(), &p)
-	describeBody(w.Header(), contentType, true)
+	prepare(h, &p)
+	describeBody(h, contentType, true)
 	send(w, r, p.Status, body)
 }
 
@@ -49,26 +50,23 @@ func mend(p *Problem) {
 	}
 }
 
-// document encodes p, or if that cannot be what p is changed to.
-func document(r *http.Request, p *Problem) []byte {
+// document encodes p. If that fails it makes p the 500 that it encodes instead.
+func document(r *http.Request, p *Problem, body *[]byte) (ok bool) {
 	x := exchange.From(r.Context())
 	if p.Status >= 500 && p.Instance == "" {
 		p.Instance = instance(x)
 	}
-	body, err := appendProblem(make([]byte, 0, 256), p)
-	if err == nil {
-		return body
+	var err error
+	if *body, err = appendProblem(make([]byte, 0, 192), p); err == nil {
+		return true
 	}
 	if x != nil {
 		x.Note(err)
 	}
-	id := p.Instance
 	*p = internal()
-	if p.Instance = id; id == "" {
-		p.Instance = instance(x)
-	}
-	body, _ = appendProblem(body[:0], p) // it has no extensions
-	return body
+	p.Instance = instance(x)
+	*body, _ = appendProblem((*body)[:0], p) // it has no extensions
+	return false
 }
 
 func send(w http.ResponseWriter, r *http.Request, status int, body []byte) {

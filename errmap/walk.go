@@ -27,17 +27,8 @@ type walk struct {
 // find walks the tree of err. An error with a method that panics, and a tree
 // without an end, are trouble: nothing matches them, and nobody else should
 // walk them.
-func (t *table) find(err error) (w walk) {
-	w = walk{t: t, best: len(t.rules), left: maxNodes}
-	defer func() {
-		switch v := recover(); {
-		case v == nil:
-		case v == http.ErrAbortHandler: //nolint:errorlint // as net/http compares it
-			panic(v)
-		default:
-			w.distrust(unsound{fmt.Sprintf("errmap: a method of the error panicked: %v: %s", printed(v), text(err))})
-		}
-	}()
+func (w *walk) find(err error) {
+	defer w.survive(err)
 	w.visit(err)
 	switch {
 	case w.trouble != nil:
@@ -45,7 +36,17 @@ func (t *table) find(err error) (w walk) {
 	case w.typedNil != nil:
 		w.trouble = unsound{fmt.Sprintf("errmap: a nil %v was returned as an error: %s", w.typedNil, text(err))}
 	}
-	return w
+}
+
+// survive is to be deferred.
+func (w *walk) survive(err error) {
+	switch v := recover(); {
+	case v == nil:
+	case v == http.ErrAbortHandler: //nolint:errorlint // as net/http compares it
+		panic(v)
+	default:
+		w.distrust(unsound{fmt.Sprintf("errmap: a method of the error panicked: %s: %s", printed(v), text(err))})
+	}
 }
 
 func (w *walk) distrust(why error) {
@@ -93,15 +94,15 @@ func (w *walk) match(err error, v reflect.Value) {
 		if i >= w.best {
 			break
 		}
-		if r := &w.t.rules[i]; r.fits(err) && (r.when == nil || r.when(err)) {
+		if w.t.rules[i].fits(err) {
 			w.take(i, err, "is a")
 			break
 		}
 	}
-	if m, ok := err.(matcher); ok { //nolint:errorlint // this is the walk
+	if m, ok := err.(matcher); ok {
 		w.askIs(m, err)
 	}
-	if a, ok := err.(asker); ok { //nolint:errorlint // this is the walk
+	if a, ok := err.(asker); ok {
 		w.askAs(a)
 	}
 }

@@ -35,7 +35,8 @@ func (m *Mapper) Write(w http.ResponseWriter, r *http.Request, err error) {
 // aside answers on a writer that is not the way to the exchange's wire: the
 // deadline's answer, or a recorder.
 func (m *Mapper) aside(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, err error) {
-	v := m.judge(r.Context(), x, err)
+	var v verdict
+	m.judge(r.Context(), &v, x, err)
 	v.note(x)
 	m.respond(nil, w, r, v.problem)
 }
@@ -45,7 +46,8 @@ func (m *Mapper) write(x *exchange.Exchange, w http.ResponseWriter, r *http.Requ
 		abort(x)
 		return
 	}
-	v := m.judge(r.Context(), x, err)
+	var v verdict
+	m.judge(r.Context(), &v, x, err)
 	if x == nil {
 		m.respond(nil, w, r, v.problem)
 		return
@@ -61,7 +63,9 @@ func (m *Mapper) write(x *exchange.Exchange, w http.ResponseWriter, r *http.Requ
 		report(x, r, &v)
 	default:
 		m.respond(x, w, r, v.problem)
-		report(x, r, &v)
+		if v.problem.Status >= 500 {
+			report(x, r, &v)
+		}
 	}
 }
 
@@ -75,7 +79,7 @@ func abort(x *exchange.Exchange) {
 
 // report keeps a failure of ours from being lost where there is no log line.
 func report(x *exchange.Exchange, r *http.Request, v *verdict) {
-	if v.problem.Status >= 500 && len(x.Observers()) == 0 {
+	if len(x.Observers()) == 0 {
 		x.Report("errmap: %d for %s %q: %q", v.problem.Status, r.Method, r.URL.Path, text(v.cause))
 	}
 }

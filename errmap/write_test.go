@@ -3,6 +3,7 @@ package errmap_test
 import (
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -157,11 +158,30 @@ func TestWriteBesideTheExchange(t *testing.T) {
 	s := newSpy()
 	rec := httptest.NewRecorder()
 	serve(s.wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		require.NotNil(t, exchange.From(r.Context()))
+		assert.NotNil(t, exchange.From(r.Context()))
 		mapper().Write(rec, r, errConflict)
 	})), get())
 	assert.Equal(t, 500, rec.Code)
 	e := <-s.ended
 	assert.ErrorIs(t, e.Cause, errConflict)
 	assert.Contains(t, rec.Body.String(), `"instance":"urn:uuid:`+e.ProblemID+`"`)
+}
+
+func TestNote(t *testing.T) {
+	s := newSpy()
+	m := mapper(errmap.Is(errConflict, errmap.Problem{Status: 409, Level: slog.LevelDebug}))
+	var level slog.Leveler
+	rec := serve(s.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.Note(r, nil)
+		m.Note(r, errSecret)
+		m.Write(w, r, errConflict)
+		level = exchange.From(r.Context()).Level()
+	})), get())
+	assert.Equal(t, 409, rec.Code)
+	e := <-s.ended
+	assert.ErrorIs(t, e.Cause, errSecret)
+	assert.ErrorIs(t, e.Cause, errConflict)
+	assert.Equal(t, slog.LevelDebug, level)
+	m.Note(get(), errSecret) // nowhere to put it
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { m.Write(httptest.NewRecorder(), get(), http.ErrAbortHandler) })
 }

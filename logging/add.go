@@ -69,8 +69,8 @@ func (l *line) retrace(a slog.Attr) bool {
 func (l *line) add(a slog.Attr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if n := size(a); n <= l.space {
-		l.space -= n
+	if n := size(a); n <= int(l.space) {
+		l.space -= int32(n) //nolint:gosec // it is smaller
 		l.added = append(l.added, a)
 		return
 	}
@@ -81,9 +81,15 @@ func (l *line) add(a slog.Attr) {
 func (l *line) close() (added []slog.Attr, dropped int, tr trace) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	added, dropped = l.added, l.dropped
+	added, dropped = l.added, int(l.dropped)
 	l.added, l.dropped, l.space = nil, 0, maxAdded
 	return added, dropped, l.trace
+}
+
+func (l *line) tracing() trace {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trace
 }
 
 // settle makes of an attribute one that does not change any more and is
@@ -148,7 +154,7 @@ func size(a slog.Attr) int {
 // RequestID is the id of the request that ctx belongs to, "" without one.
 func RequestID(ctx context.Context) string {
 	if l := find(ctx); l != nil {
-		return l.id
+		return l.id[0]
 	}
 	return ""
 }
@@ -165,7 +171,7 @@ func Logger(ctx context.Context) *slog.Logger {
 	tr, logger := l.trace, l.child
 	l.mu.Unlock()
 	if logger == nil { // WithAttrs is somebody's code, so not under the lock
-		logger = slog.New(l.log.Handler().WithAttrs(l.ids(nil, tr)))
+		logger = slog.New(l.log.Handler().WithAttrs(l.ids(nil, l.id[0], tr)))
 		l.mu.Lock()
 		if l.trace == tr {
 			l.child = logger

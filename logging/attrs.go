@@ -12,12 +12,12 @@ import (
 func (l *line) record(x *exchange.Exchange, e *exchange.Ending, tr trace) Record {
 	head, whole := x.Sent()
 	r := Record{
-		Method: l.method, Path: clean(l.path), Route: route(e.Route),
+		Method: l.asked.Method, Path: clean(l.path), Route: route(e.Route),
 		Status: e.Status, StatusIntended: e.Intended,
 		Outcome: classify(e, whole), Cause: e.Cause, Panic: e.Panic, Abandoned: e.Abandoned,
 		BytesIn: e.BytesIn, BytesOut: e.BytesOut,
 		Start: x.Start(), TTFB: e.FirstByte, Duration: e.Duration,
-		Client: l.client, Proto: l.proto, RequestID: l.id, TraceID: tr.id, SpanID: tr.span,
+		Client: l.client, Proto: protocol(l.asked.ProtoMajor, l.asked.ProtoMinor), RequestID: l.id[0], TraceID: tr.id, SpanID: tr.span,
 	}
 	if !knownMethod(r.Method) {
 		r.Method = otherMethod
@@ -62,11 +62,11 @@ func (l *line) attrs(attrs []slog.Attr, m *meter, e *exchange.Ending, rec *Recor
 	if rec.Abandoned {
 		attrs = append(attrs, slog.Bool("abandoned", true))
 	}
-	attrs = l.ids(attrs, tr)
+	attrs = l.ids(attrs, l.id[0], tr)
 	attrs = l.identity(attrs, m, e)
 	attrs = l.timing(attrs, rec)
 	attrs = m.failure(attrs, l, e, rec)
-	for _, h := range l.headers {
+	for _, h := range l.rare.headers {
 		attrs = m.add(attrs, h)
 	}
 	if len(l.responseHeaders) > 0 {
@@ -80,7 +80,7 @@ func (l *line) attrs(attrs []slog.Attr, m *meter, e *exchange.Ending, rec *Recor
 // flat is the line of the schemas that know no groups.
 func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	n := l.names
-	attrs = append(attrs, slog.String(n.method, rec.Method))
+	attrs = m.text(attrs, n.method, l.method(rec))
 	attrs = m.text(attrs, n.path, rec.Path)
 	if rec.Route != "" {
 		attrs = m.text(attrs, n.route, rec.Route)
@@ -95,13 +95,21 @@ func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	if l.agent != "" {
 		attrs = m.string(attrs, n.agent, l.agent)
 	}
-	if l.proto != "" {
-		attrs = append(attrs, slog.String(n.proto, l.proto))
+	if rec.Proto != "" {
+		attrs = append(attrs, slog.String(n.proto, rec.Proto))
 	}
 	if l.query != "" {
 		attrs = m.string(attrs, n.query, l.settings.query.redact(l.query))
 	}
 	return attrs
+}
+
+// method is _OTHER for OpenTelemetry only; the other schemas take it as sent.
+func (l *line) method(rec *Record) string {
+	if l.Schema == OTel {
+		return rec.Method
+	}
+	return clean(l.asked.Method)
 }
 
 // took is the duration as the schema has it: ECS counts nanoseconds.
@@ -112,35 +120,40 @@ func (l *line) took(d time.Duration) slog.Attr {
 	return slog.Float64(l.names.duration, d.Seconds())
 }
 
-// ids appends what finds the request again.
-func (l *line) ids(attrs []slog.Attr, tr trace) []slog.Attr {
-	attrs = append(attrs, slog.String(l.names.id, l.id))
+// ids appends what finds the request again, in the schema of s.
+func (s *settings) ids(attrs []slog.Attr, id string, tr trace) []slog.Attr {
+	attrs = append(attrs, slog.String(s.names.id, id))
 	if tr.id == "" {
 		return attrs
 	}
-	if l.Schema == GCP {
-		if l.tracePrefix == "" {
-			return append(attrs, slog.String("trace_id", tr.id), slog.String("span_id", tr.span))
+	trace, span := s.names.trace, s.names.span
+	if s.Schema == GCP {
+		if s.tracePrefix == "" {
+			trace, span = "trace_id", "span_id"
+		} else {
+			attrs = append(attrs, slog.Bool("logging.googleapis.com/trace_sampled", tr.sampled))
 		}
-		return append(attrs, slog.String(l.names.trace, l.tracePrefix+tr.id), slog.String(l.names.span, tr.span),
-			slog.Bool("logging.googleapis.com/trace_sampled", tr.sampled))
 	}
-	return append(attrs, slog.String(l.names.trace, tr.id), slog.String(l.names.span, tr.span))
+	attrs = append(attrs, slog.String(trace, s.tracePrefix+tr.id))
+	if tr.span != "" {
+		attrs = append(attrs, slog.String(span, tr.span))
+	}
+	return attrs
 }
 
 // identity appends what there is to say of who asked, beyond the default line.
 func (l *line) identity(attrs []slog.Attr, m *meter, e *exchange.Ending) []slog.Attr {
-	if l.upstream != "" {
-		attrs = m.string(attrs, "request_id_upstream", l.upstream)
+	if l.rare.upstream != "" {
+		attrs = m.string(attrs, "request_id_upstream", l.rare.upstream)
 	}
-	if e.ProblemID != "" && e.ProblemID != l.id {
+	if e.ProblemID != "" && e.ProblemID != l.id[0] {
 		attrs = m.string(attrs, "problem_id", e.ProblemID)
 	}
-	if l.peer != "" {
-		attrs = m.string(attrs, l.names.peer, l.peer)
+	if l.rare.peer != "" {
+		attrs = m.string(attrs, l.names.peer, l.rare.peer)
 	}
-	if !knownMethod(l.method) {
-		attrs = m.string(attrs, l.names.methodOriginal, l.method)
+	if l.Schema == OTel && !knownMethod(l.asked.Method) {
+		attrs = m.string(attrs, l.names.methodOriginal, l.asked.Method)
 	}
 	return attrs
 }
@@ -172,5 +185,5 @@ func eventOutcome(rec *Record) string {
 func (l *line) late(m *meter, outcome Outcome, d time.Duration, tr trace) []slog.Attr {
 	attrs := m.string(nil, l.names.path, l.path)
 	attrs = append(attrs, l.took(d), slog.String("outcome", string(outcome)))
-	return l.ids(attrs, tr)
+	return l.ids(attrs, l.id[0], tr)
 }

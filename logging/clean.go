@@ -24,16 +24,38 @@ func clean(s string) string { return cleanTo(s, maxValue, false) }
 // cleanTo is clean with another cap; multiline keeps newlines and tabs, for
 // stacks.
 func cleanTo(s string, limit int, multiline bool) string {
-	if len(s) <= limit && printable(s) {
+	if len(s) <= limit && (plain(s) || printable(s)) {
 		return s
 	}
 	return escape(s, limit, multiline)
 }
 
-// printable reports whether s is printable ASCII, as nearly every value is.
+// printable reports whether s is printable ASCII.
 func printable(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; c < 0x20 || c > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// plain reports whether s is printable ASCII that no handler has to escape, as
+// nearly every value is. It looks at eight bytes at a time: every byte of every
+// value is looked at once more in a request that has nothing to say.
+func plain(s string) bool {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	for ; len(s) >= 8; s = s[8:] {
+		w := uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+			uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+		quote, slash, del := w^(ones*'"'), w^(ones*'\\'), w^(ones*0x7f)
+		bad := w | (w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash | (del-ones)&^del
+		if bad&tops != 0 {
+			return false
+		}
+	}
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' {
 			return false
 		}
 	}
@@ -72,6 +94,9 @@ func escape(s string, limit int, multiline bool) string {
 // backslashes are doubled by the handler, newlines of a stack too.
 func cost(s string) int {
 	n := len(s)
+	if plain(s) {
+		return n
+	}
 	for i := range len(s) {
 		if c := s[i]; c == '"' || c == '\\' || c < 0x20 {
 			n++

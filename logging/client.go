@@ -27,16 +27,16 @@ func (s *settings) trusts(a netip.Addr) bool {
 
 // clientAddress is the address of the client, and that of the peer where it is
 // another. Only a peer that is trusted may speak for others.
-func (l *line) clientAddress(r *http.Request) (client, peer string) {
-	host := hostOf(l.remote)
-	if len(l.trusted) == 0 {
+func (s *settings) clientAddress(remote string, h http.Header) (client, peer string) {
+	host := hostOf(remote)
+	if len(s.trusted) == 0 {
 		return host, ""
 	}
 	addr, err := netip.ParseAddr(host)
-	if err != nil || !l.trusts(addr) {
+	if err != nil || !s.trusts(addr) {
 		return host, ""
 	}
-	if found := l.forwarded(addr, r.Header); found != addr {
+	if found := s.forwarded(addr, h); found != addr {
 		return found.String(), host
 	}
 	return host, ""

@@ -11,7 +11,7 @@ import (
 // sees; the bodies stand beside the group.
 func (l *line) httpRequest(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	n := l.names
-	g := []slog.Attr{slog.String("requestMethod", rec.Method)}
+	g := m.text(make([]slog.Attr, 0, 7), "requestMethod", l.method(rec))
 	g = m.string(g, "requestUrl", l.url())
 	if rec.Status != 0 {
 		g = append(g, slog.Int("status", rec.Status))
@@ -22,7 +22,7 @@ func (l *line) httpRequest(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr
 	if l.client != "" {
 		g = m.string(g, "remoteIp", l.client)
 	}
-	g = append(g, slog.String("latency", latency(rec.Duration)), slog.String("protocol", "HTTP/"+l.proto))
+	g = append(g, slog.String("latency", latency(rec.Duration)), slog.String("protocol", "HTTP/"+rec.Proto))
 	attrs = append(attrs, slog.Attr{Key: "httpRequest", Value: slog.GroupValue(g...)})
 	if rec.Route != "" {
 		attrs = m.text(attrs, n.route, rec.Route)
@@ -33,10 +33,10 @@ func (l *line) httpRequest(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr
 // url is what the client asked for, by the Host it named.
 func (l *line) url() string {
 	u := "http://"
-	if l.tls {
+	if l.asked.TLS != nil {
 		u = "https://"
 	}
-	u += l.host + l.path
+	u += l.asked.Host + l.path
 	if l.query != "" {
 		u += "?" + l.settings.query.redact(l.query)
 	}

@@ -1,7 +1,6 @@
 package logging
 
 import (
-	"encoding/hex"
 	"math/rand/v2"
 	"time"
 )
@@ -31,24 +30,25 @@ func cleanID(s string) bool {
 // ChaCha8 that the runtime seeds; an id is no secret, and crypto/rand costs a
 // system call's worth.
 func newID(t time.Time) string {
-	hi, lo := rand.Uint64(), rand.Uint64()
-	ms := uint64(t.UnixMilli()) //nolint:gosec // after 1970
-	var u [16]byte
-	for i := range 6 {
-		u[i] = byte(ms >> (40 - 8*i))
-	}
-	u[6] = 0x70 | byte(hi>>8)&0x0f
-	u[7] = byte(hi)
-	for i := range 8 {
-		u[8+i] = byte(lo >> (56 - 8*i))
-	}
-	u[8] = 0x80 | u[8]&0x3f
+	hi := uint64(t.UnixMilli())<<16 | 0x7000 | rand.Uint64()&0x0fff //nolint:gosec // after 1970
+	lo := 1<<63 | rand.Uint64()>>2
 	var s [36]byte
-	hex.Encode(s[0:8], u[0:4])
-	hex.Encode(s[9:13], u[4:6])
-	hex.Encode(s[14:18], u[6:8])
-	hex.Encode(s[19:23], u[8:10])
-	hex.Encode(s[24:36], u[10:16])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+	putHex(s[0:8], hi>>32)
+	s[8] = '-'
+	putHex(s[9:13], hi>>16)
+	s[13] = '-'
+	putHex(s[14:18], hi)
+	s[18] = '-'
+	putHex(s[19:23], lo>>48)
+	s[23] = '-'
+	putHex(s[24:36], lo)
 	return string(s[:])
+}
+
+// putHex writes the lowest digits of v.
+func putHex(dst []byte, v uint64) {
+	for i := len(dst) - 1; i >= 0; i-- {
+		dst[i] = "0123456789abcdef"[v&0xf]
+		v >>= 4
+	}
 }

@@ -3,6 +3,7 @@ package logging
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -17,74 +18,98 @@ import (
 // application and a handler left behind may all hold on to it.
 type line struct {
 	*settings
-	x    *exchange.Exchange
-	echo [1]string // the value of the response's header
-	log  *slog.Logger
+	x   *exchange.Exchange
+	log *slog.Logger
+	id  [1]string // the value of the response's header
 
-	method, path, query string
-	host, remote, agent string
-	proto               string
-	client, peer        string // peer only where it differs from client
-	id, upstream        string
-	tls                 bool
-	quiet               bool   // nothing that is found out would be used
-	parent              string // the traceparent the request came with
-	state               []string
-	headers             []slog.Attr // those of the request that may be logged
+	path, query, agent string
+	client             string
+	asked              *http.Request // for what no handler can change
+	rare               *rare
+	quiet              bool // nothing that is found out would be used
 
 	mu      sync.Mutex
+	dropped int32 // attributes that found no space
+	space   int32 // bytes left for added
 	trace   trace
 	added   []slog.Attr
-	space   int          // bytes left for added
-	dropped int          // attributes that found no space
 	child   *slog.Logger // what Logger returns
+}
+
+// rare is what most requests do not have.
+type rare struct {
+	upstream string // the request id that was not taken
+	peer     string // where the client is not the peer
+	parent   string // the traceparent the request came with
+	state    []string
+	headers  []slog.Attr // those of the request that may be logged
+}
+
+// nothing is the rare of most requests.
+var nothing rare
+
+// more is l.rare to be written to.
+func (l *line) more() *rare {
+	if l.rare == &nothing {
+		l.rare = new(rare)
+	}
+	return l.rare
 }
 
 // capture takes from the request what the line will say of it.
 func (l *line) capture(r *http.Request) {
-	l.log = l.settings.logger()
-	l.space = maxAdded
-	l.method, l.path, l.query = r.Method, r.URL.Path, r.URL.RawQuery
-	l.host, l.remote, l.tls = r.Host, r.RemoteAddr, r.TLS != nil
-	l.agent, l.proto = r.UserAgent(), protocol(r)
+	l.log, l.rare, l.space = l.settings.logger(), &nothing, maxAdded
+	l.asked = l.x.Original()
+	l.path, l.query = r.URL.Path, r.URL.RawQuery
+	if v := r.Header["User-Agent"]; len(v) > 0 {
+		l.agent = v[0]
+	}
 	l.identify(r.Header)
 	if v := r.Header["Traceparent"]; len(v) == 1 {
-		var ok bool
-		if l.trace, ok = parseTraceparent(v[0]); ok {
-			l.parent, l.state = v[0], r.Header["Tracestate"]
+		if t, ok := parseTraceparent(v[0]); ok {
+			m := l.more()
+			l.trace, m.parent, m.state = t, v[0], r.Header["Tracestate"]
 		}
 	}
-	if l.quiet = l.OnRecord == nil && !l.log.Enabled(r.Context(), l.loudest); l.quiet {
+	if l.quiet = l.OnRecord == nil && !l.log.Enabled(r.Context(), loudest); l.quiet {
 		return
 	}
-	l.client, l.peer = l.clientAddress(r)
-	l.headers = l.pick(nil, l.requestHeaders, r.Header)
+	client, peer := l.clientAddress(l.asked.RemoteAddr, r.Header)
+	if l.client = client; peer != "" {
+		l.more().peer = peer
+	}
+	if len(l.requestHeaders) > 0 {
+		l.more().headers = l.pick(nil, l.requestHeaders, r.Header)
+	}
 }
+
+// loudest is a level above which there is none: a logger that is off there has
+// been switched off.
+const loudest = slog.Level(math.MaxInt)
 
 // identify takes the request's id from its header, or makes one.
 func (l *line) identify(h http.Header) {
 	v := h[l.RequestIDHeader]
 	if len(v) == 1 && cleanID(v[0]) {
-		l.id = v[0]
-	} else {
-		l.id = newID(l.x.Start())
-		if len(v) > 0 {
-			l.upstream = v[0]
-		}
+		l.id[0] = v[0]
+		return
 	}
-	l.echo[0] = l.id
+	l.id[0] = newID(l.x.Start())
+	if len(v) > 0 {
+		l.more().upstream = v[0]
+	}
 }
 
 // protocol is the version as OpenTelemetry writes it.
-func protocol(r *http.Request) string {
+func protocol(major, minor int) string {
 	switch {
-	case r.ProtoMajor == 1 && r.ProtoMinor == 1:
+	case major == 1 && minor == 1:
 		return "1.1"
-	case r.ProtoMajor == 1:
+	case major == 1:
 		return "1.0"
-	case r.ProtoMajor == 2:
+	case major == 2:
 		return "2"
-	case r.ProtoMajor == 3:
+	case major == 3:
 		return "3"
 	}
 	return ""
@@ -176,7 +201,19 @@ func (l *line) level(rec Record) (level slog.Level) {
 	level = defaultLevel(rec)
 	if l.Level != nil {
 		defer l.survive("Level")
-		level = l.Level(rec)
+		return l.Level(rec)
+	}
+	return l.mapped(rec, level)
+}
+
+// mapped is the level that the mapping of the error asks for, where the error
+// is what the line is about.
+func (l *line) mapped(rec Record, level slog.Level) slog.Level {
+	switch rec.Outcome {
+	case OK, Error, Refused:
+		if m := l.x.Level(); m != nil {
+			return m.Level()
+		}
 	}
 	return level
 }

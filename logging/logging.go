@@ -36,9 +36,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	l := &line{settings: h.settings, x: x}
 	l.capture(r)
-	x.SetID(l.id)
+	x.SetID(l.id[0])
 	x.Observe(l)
-	x.Stamp(w, h.RequestIDHeader, l.echo[:])
+	x.Stamp(w, h.RequestIDHeader, l.id[:])
 	h.next.ServeHTTP(w, r)
 	if owner {
 		x.Returned()

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -60,7 +61,7 @@ func (l *lines) next(t *testing.T) map[string]any {
 	t.Helper()
 	select {
 	case <-l.wrote:
-	case <-t.Context().Done():
+	case <-time.After(10 * time.Second):
 		t.Fatal("no line")
 	}
 	raw := l.buf.take()
@@ -112,4 +113,10 @@ func TestTheDefaultLine(t *testing.T) {
 	require.Equal(t, rec.Header().Get("X-Request-Id"), m["request_id"])
 	require.Regexp(t, `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`, m["request_id"])
 	require.Equal(t, "INFO", m["level"])
+}
+
+func logAttr(k, v string) slog.Attr { return slog.String(k, v) }
+
+func (l *lines) WithAttrs(a []slog.Attr) slog.Handler {
+	return &lines{l.Handler.WithAttrs(a), l.buf, l.wrote}
 }

@@ -13,8 +13,12 @@ type meter struct {
 	dropped int
 }
 
-// string appends a value that is clean or to be cleaned, cut to what is left.
+// string appends a value that is to be cleaned.
 func (m *meter) string(attrs []slog.Attr, key, value string) []slog.Attr {
+	if n := len(value); n <= maxValue && n <= m.left && plain(value) {
+		m.left -= n
+		return append(attrs, slog.String(key, value))
+	}
 	return m.text(attrs, key, clean(value))
 }
 

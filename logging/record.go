@@ -19,8 +19,8 @@ type Record struct {
 	Panic     any   // the value of a panic, answered or not
 	Abandoned bool  // the handler was still running when the answer went out
 
-	BytesIn  int64 // of the request's body, as read
-	BytesOut int64 // of the response's body
+	BytesIn  int64 // of the request's body, as read; outbound: of the response's
+	BytesOut int64 // of the response's body; outbound: of the request's
 
 	Start    time.Time
 	TTFB     time.Duration // until the head of the response, 0 where there was none

@@ -41,7 +41,8 @@ var children = []struct {
 }
 
 // deriving makes all of the children, asks for them to end, and looks at each.
-func deriving(t *testing.T, done chan<- struct{}, look func(*testing.T, context.Context)) http.Handler {
+// It closes ready once they are made, and done at its end.
+func deriving(t *testing.T, ready, done chan<- struct{}, look func(*testing.T, context.Context)) http.Handler {
 	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		defer close(done)
 		var all []context.Context
@@ -52,6 +53,7 @@ func deriving(t *testing.T, done chan<- struct{}, look func(*testing.T, context.
 			assert.NoError(t, context.Cause(ctx), c.desc)
 			all = append(all, ctx)
 		}
+		close(ready)
 		for i, ctx := range all {
 			<-ctx.Done()
 			t.Run(children[i].desc, func(t *testing.T) { look(t, ctx) })
@@ -70,7 +72,7 @@ func deriving(t *testing.T, done chan<- struct{}, look func(*testing.T, context.
 func TestContextAtTheDeadline(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		done := make(chan struct{})
-		s := v.start(t, timeout.New(timeout.Config{Limit: limit})(deriving(t, done,
+		s := v.start(t, timeout.New(timeout.Config{Limit: limit})(deriving(t, make(chan struct{}), done,
 			func(t *testing.T, ctx context.Context) {
 				assert.Equal(t, context.DeadlineExceeded, ctx.Err(), "comparable with ==")
 				var e *timeout.Error
@@ -92,20 +94,16 @@ func TestContextWhenTheClientLeaves(t *testing.T) {
 	assert.ErrorIs(t, timeout.ErrClientGone, context.Canceled)
 	everywhere(t, func(t *testing.T, v variant) {
 		done, in := make(chan struct{}), make(chan struct{})
-		look := deriving(t, done, func(t *testing.T, ctx context.Context) {
+		look := deriving(t, in, done, func(t *testing.T, ctx context.Context) {
 			assert.Equal(t, context.Canceled, ctx.Err())
 			assert.Equal(t, timeout.ErrClientGone, context.Cause(ctx))
 		})
-		s := v.start(t, timeout.New(timeout.Config{Limit: watchdog})(http.HandlerFunc(
-			func(w http.ResponseWriter, r *http.Request) {
-				close(in)
-				look.ServeHTTP(w, r)
-			})))
+		s := v.start(t, timeout.New(timeout.Config{Limit: watchdog})(look))
 		ctx, leave := context.WithCancel(t.Context())
 		gone := make(chan got, 1)
 		req := s.request(t, http.MethodGet, http.NoBody).WithContext(ctx)
 		go func() { gone <- s.do(t, req) }()
-		receive(t, in, "the request")
+		receive(t, in, "the children")
 		leave()
 		receive(t, done, "the handler's end")
 		assert.Zero(t, receive(t, gone, "the client's end").status)
@@ -156,7 +154,7 @@ func TestContextOfTheParent(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		reason := http.ErrServerClosed
 		done := make(chan struct{})
-		look := timeout.New(timeout.Config{Limit: watchdog})(deriving(t, done, func(t *testing.T, ctx context.Context) {
+		look := timeout.New(timeout.Config{Limit: watchdog})(deriving(t, make(chan struct{}), done, func(t *testing.T, ctx context.Context) {
 			assert.Equal(t, context.Canceled, ctx.Err())
 			assert.Equal(t, reason, context.Cause(ctx))
 		}))

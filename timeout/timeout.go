@@ -117,7 +117,13 @@ func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Req
 		x.ServeDetached(x.Arm(term, true), h.next, w, r)
 		return
 	}
-	x.ServeArmed(x.Arm(term, false), h.next, w, r)
+	before := x.Arm(term, false)
+	if before.Rules != nil { // an Override outside may say otherwise
+		if at, ok := r.Context().Deadline(); !ok || x.Start().Add(term.At).Before(at) {
+			r = r.WithContext(x.Moved(r.Context(), term))
+		}
+	}
+	x.ServeArmed(before, h.next, w, r)
 }
 
 // term is the deadline of this request, or why it is refused.

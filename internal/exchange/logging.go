@@ -30,3 +30,8 @@ func (x *Exchange) Sent() (head, whole bool) {
 
 // Logf writes to the server's ErrorLog.
 func (x *Exchange) Logf(format string, args ...any) { x.logf(format, args...) }
+
+// Original is the request as it came to the outermost middleware. What it
+// shares with the clone that the handler has, its maps, its URL and its body,
+// is the handler's while that runs; the rest nobody changes.
+func (x *Exchange) Original() *http.Request { return x.original }

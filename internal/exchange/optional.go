@@ -64,9 +64,7 @@ func (s stringWriter) WriteString(str string) (int, error) {
 		return 0, x.onHijacked(len(str))
 	}
 	x.implicit()
-	n, err := x.inner.w.(io.StringWriter).WriteString(str)
-	x.wrote(int64(n), err)
-	return n, err
+	return inPieces(x, str, x.inner.w.(io.StringWriter).WriteString)
 }
 
 // CloseNotify is the deprecated one; what wraps a writer that has it must.
@@ -74,9 +72,26 @@ func (c closeNotifier) CloseNotify() <-chan bool {
 	return c.x.inner.w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // offered because net/http still does
 }
 
-// piece bounds what one ReadFrom of the server's writes at a time under an
-// idle limit: it reports no progress in between.
+// piece bounds what the server writes at a time under an idle limit: it
+// reports no progress in between, and a client that takes a large write slowly
+// would count as silent.
 const piece = 64 << 10
+
+// inPieces writes p, in pieces under an idle limit.
+func inPieces[T []byte | string](x *Exchange, p T, write func(T) (int, error)) (total int, err error) {
+	for {
+		q := p
+		if x.stream.Load() > 0 && len(q) > piece {
+			q = p[:piece]
+		}
+		n, err := write(q)
+		x.wrote(int64(n), err)
+		total, p = total+n, p[len(q):]
+		if err != nil || len(p) == 0 {
+			return total, err
+		}
+	}
+}
 
 // ReadFrom keeps sendfile. The server's own ReadFrom both reads and writes, and
 // the deadline can break a write but not a source that is silent; so while a

@@ -175,9 +175,7 @@ func (c core) Write(p []byte) (int, error) {
 		return 0, x.onHijacked(len(p))
 	}
 	x.implicit()
-	n, err := x.inner.w.Write(p)
-	x.wrote(int64(n), err)
-	return n, err
+	return inPieces(x, p, x.inner.w.Write)
 }
 
 // wrote accounts for a write.

@@ -1,0 +1,12 @@
+// Package examples holds the same small service three times: on net/http, on
+// Gin and on Echo, each behind all four Bulwark packages. Its end-to-end test
+// drives the three with one table, so that they cannot drift apart.
+//
+//	go run ./examples/nethttp
+//	curl localhost:8080/users/123       {"message":"User 123"}
+//	curl localhost:8080/users/404       {"error":"not found"}
+//	curl localhost:8080/users/boom      {"error":"internal"}
+//
+//	go run ./examples/nethttp -latency 120ms
+//	curl localhost:8080/users/123       {"error":"timeout"}
+package examples

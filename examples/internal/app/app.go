@@ -1,0 +1,95 @@
+// Package app is what the three examples have in common around their handler:
+// flags, a server with its limits set, and an orderly end.
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const shutdownLimit = 5 * time.Second
+
+// Main serves what build returns until SIGINT or SIGTERM, and exits. Standard
+// output belongs to the log; the start-up line and errors go to standard error.
+func Main(build func(latency time.Duration) http.Handler) {
+	name := filepath.Base(os.Args[0])
+	addr, latency, err := parse(name, os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(2)
+	}
+	if err := serve(name, addr, build(latency)); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+// parse prints the usage only where it was asked for: a mistyped flag gets one
+// line that says which, not a screen in which to look for it.
+func parse(name string, args []string, out io.Writer) (addr string, latency time.Duration, err error) {
+	fs := flag.NewFlagSet(name, flag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.StringVar(&addr, "addr", ":8080", "`address` to listen on; port 0 takes a free one")
+	fs.DurationVar(&latency, "latency", 20*time.Millisecond, "`time` a query of the store takes; 120ms shows the 504")
+	switch err = fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fs.SetOutput(out)
+		fmt.Fprintf(out, "Usage of %s:\n", name)
+		fs.PrintDefaults()
+	case err != nil:
+	case fs.NArg() > 0:
+		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case latency < 0:
+		err = fmt.Errorf("-latency must not be negative: %v", latency)
+	}
+	return addr, latency, err
+}
+
+// serve runs until a signal comes, then takes no new requests and gives those
+// in flight shutdownLimit to finish. A second signal ends it at once.
+func serve(name, addr string, h http.Handler) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
+	fmt.Fprintf(os.Stderr, "%s: listening on %s\n", name, ln.Addr())
+
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(ln) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	stop()
+	fmt.Fprintf(os.Stderr, "%s: shutting down\n", name)
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
+	defer cancel()
+	if err := srv.Shutdown(ctx); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: cutting what did not finish within %v\n", name, shutdownLimit)
+		return srv.Close()
+	}
+	return nil
+}

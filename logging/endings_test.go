@@ -1,0 +1,382 @@
+package logging_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bulwark-go/bulwark/internal/exchange"
+	"github.com/bulwark-go/bulwark/logging"
+	"github.com/bulwark-go/bulwark/timeout"
+)
+
+func TestEndings(t *testing.T) {
+	for _, tt := range []struct {
+		desc     string
+		handler  http.HandlerFunc
+		status   any // nil: none in the line
+		intended any
+		outcome  string
+		level    string
+		errType  any
+	}{
+		{"ok", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, 204.0, nil, "ok", "INFO", nil},
+		{"nothing written", func(http.ResponseWriter, *http.Request) {}, 200.0, nil, "ok", "INFO", nil},
+		{"4xx", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) }, 404.0, nil, "ok", "INFO", nil},
+		{"5xx", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) }, 503.0, nil, "error", "ERROR", "503"},
+		{"panic", func(http.ResponseWriter, *http.Request) { panic("boom") }, nil, nil, "panic", "ERROR", "string"},
+		{"panic with an error", func(http.ResponseWriter, *http.Request) { panic(&net.OpError{Op: "x"}) }, nil, nil, "panic", "ERROR", "net.OpError"},
+		{"panic after a buffered head", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(201); panic("boom") }, nil, 201.0, "panic", "ERROR", "string"},
+		{"panic after a flushed head", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(201)
+			_ = http.NewResponseController(w).Flush()
+			panic("boom")
+		}, 201.0, nil, "panic", "ERROR", "string"},
+		{"aborted", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, nil, nil, "aborted", "ERROR", "aborted"},
+		{"short body", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "10")
+			_, _ = io.WriteString(w, "hello")
+		}, 200.0, nil, "short_body", "ERROR", "short_body"},
+		{"a cause behind a success", func(w http.ResponseWriter, r *http.Request) {
+			exchange.From(r.Context()).Note(&net.OpError{Op: "x", Err: errors.New("down")})
+			w.WriteHeader(200)
+		}, 200.0, nil, "error", "ERROR", "net.OpError"},
+		{"a cause behind a 4xx", func(w http.ResponseWriter, r *http.Request) {
+			exchange.From(r.Context()).Note(errors.New("no such user"))
+			w.WriteHeader(404)
+		}, 404.0, nil, "ok", "INFO", nil},
+		{"a cut response", func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "half")
+			x := exchange.From(r.Context())
+			x.Note(&net.OpError{Op: "x", Err: errors.New("down")})
+			x.Intend(500)
+			x.Cut()
+		}, 200.0, 500.0, "error", "ERROR", "net.OpError"},
+		{"refused", func(w http.ResponseWriter, r *http.Request) {
+			exchange.From(r.Context()).Refuse(errors.New("too many"))
+			w.WriteHeader(429)
+		}, 429.0, nil, "refused", "INFO", "refused"},
+	} {
+		bothProtocols(t, func(t *testing.T, h2 bool) {
+			t.Run(tt.desc, func(t *testing.T) {
+				s := start(t, h2, tt.handler)
+				_, _ = s.get(t, "/")
+				m := s.lines.next(t)
+				require.Equal(t, tt.outcome, m["outcome"], "%s", m["raw"])
+				require.Equal(t, tt.status, m["http.response.status_code"], "%s", m["raw"])
+				require.Equal(t, tt.intended, m["status_intended"], "%s", m["raw"])
+				require.Equal(t, tt.level, m["level"])
+				require.Equal(t, tt.errType, m["error.type"])
+			})
+		})
+	}
+}
+
+// A panic has its message and the stack of the place where it happened.
+func TestAPanicIsLoggedAndGoesOn(t *testing.T) {
+	l := newLines()
+	h := logging.New(logging.Config{Logger: l.logger()})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		thePlace()
+	}))
+	func() {
+		defer func() { require.Equal(t, "boom\n\x1b[31mred", recover()) }()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	}()
+	m := l.next(t)
+	require.Equal(t, `boom\n\x1b[31mred`, m["exception.message"])
+	require.Contains(t, m["exception.stacktrace"], "thePlace")
+	require.Contains(t, m["exception.stacktrace"], "\n")
+}
+
+func thePlace() { panic("boom\n\x1b[31mred") }
+
+func TestGoexitIsAborted(t *testing.T) {
+	s := start(t, false, func(http.ResponseWriter, *http.Request) { runtime.Goexit() })
+	_, err := s.get(t, "/")
+	require.Error(t, err)
+	m := s.lines.next(t)
+	require.Equal(t, "aborted", m["outcome"])
+	require.NotContains(t, m, "http.response.status_code")
+}
+
+// The client leaves before anything was sent: 499 in the line.
+func TestG48_G49_AClientThatLeaves(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, h2 bool) {
+		started := make(chan struct{})
+		s := start(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			close(started)
+			<-r.Context().Done()
+			w.WriteHeader(200) // to nobody
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-started; cancel() }()
+		r, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		_, err := s.Client().Do(r)
+		require.ErrorIs(t, err, context.Canceled)
+		m := s.lines.next(t)
+		require.Equal(t, "client_gone", m["outcome"], "%s", m["raw"])
+		require.EqualValues(t, 499, m["http.response.status_code"])
+		require.EqualValues(t, 200, m["status_intended"])
+		require.Equal(t, "INFO", m["level"])
+		require.Equal(t, "client_gone", m["error.type"])
+	})
+}
+
+// The client leaves in the middle: the status that it saw, and client_gone.
+func TestG48_AClientThatLeavesInTheMiddle(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, h2 bool) {
+		s := start(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "half")
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		r, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		res, err := s.Client().Do(r)
+		require.NoError(t, err)
+		cancel()
+		_ = res.Body.Close()
+		m := s.lines.next(t)
+		require.Equal(t, "client_gone", m["outcome"], "%s", m["raw"])
+		require.EqualValues(t, 200, m["http.response.status_code"])
+	})
+}
+
+// A client that has everything and then leaves has not left too early.
+func TestAClientThatLeavesWithItsResponse(t *testing.T) {
+	s := start(t, false, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "5")
+		_, _ = io.WriteString(w, "hello")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done() // work that nobody waits for
+	})
+	c, br := s.raw(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	res, err := http.ReadResponse(br, nil)
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, res.Body)
+	require.NoError(t, err)
+	_ = c.Close()
+	require.Equal(t, "ok", s.lines.next(t)["outcome"])
+}
+
+// The server's WriteTimeout passes before the response: the client gets nothing
+// of the 200 that every other logger reports.
+func TestAWriteTimeoutIsNo200(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, h2 bool) {
+		s := start(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(80 * time.Millisecond)
+			w.WriteHeader(200)
+			_, _ = io.WriteString(w, "too late")
+		}, func(s *httptest.Server, _ *logging.Config) { s.Config.WriteTimeout = 40 * time.Millisecond })
+		_, err := s.get(t, "/")
+		require.Error(t, err)
+		m := s.lines.next(t)
+		require.Equal(t, "write_timeout", m["outcome"], "%s", m["raw"])
+		require.NotContains(t, m, "http.response.status_code", "%s", m["raw"])
+		require.EqualValues(t, 200, m["status_intended"])
+	})
+}
+
+// A write that fails because the client does not read.
+func TestAStuckWriteIsAWriteTimeout(t *testing.T) {
+	s := start(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+		for {
+			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+				panic(http.ErrAbortHandler) // as a reverse proxy does
+			}
+		}
+	})
+	s.raw(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	m := s.lines.next(t)
+	require.Equal(t, "write_timeout", m["outcome"], "%s", m["raw"])
+	require.EqualValues(t, 200, m["http.response.status_code"])
+	require.Contains(t, m["error.message"], "i/o timeout")
+}
+
+// ErrAbortHandler hides why a proxy gave up; the line does not.
+func TestG59_TheWriteErrorBehindErrAbortHandler(t *testing.T) {
+	s := start(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		for {
+			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}
+	})
+	c, _ := s.raw(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	_ = c.(*net.TCPConn).SetLinger(0)
+	_ = c.Close()
+	m := s.lines.next(t)
+	require.Equal(t, "client_gone", m["outcome"], "%s", m["raw"])
+	require.Contains(t, m["error.message"], "write tcp")
+}
+
+// A writer of somebody's own that fails.
+type failing struct{ http.ResponseWriter }
+
+func (failing) Write([]byte) (int, error) { return 0, errors.New("disk full") }
+
+func TestAWriteError(t *testing.T) {
+	l := newLines()
+	logging.New(logging.Config{Logger: l.logger()})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "x")
+	})).ServeHTTP(failing{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
+	m := l.next(t)
+	require.Equal(t, "write_error", m["outcome"])
+	require.Equal(t, "disk full", m["error.message"])
+}
+
+func TestG36_AnUpgradeIs101AndAccountedToItsEnd(t *testing.T) {
+	left := make(chan struct{})
+	s := start(t, false, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "echo")
+		w.WriteHeader(101)
+		c, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		go func() {
+			<-left
+			line, _ := rw.ReadString('\n')
+			_, _ = rw.WriteString(line)
+			_ = rw.Flush()
+			_ = c.Close()
+		}()
+	})
+	h := s.Config.Handler
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		close(left)
+	})
+	c, br := s.raw(t, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	res, err := http.ReadResponse(br, nil)
+	require.NoError(t, err)
+	require.Equal(t, 101, res.StatusCode)
+	s.lines.none(t)
+	_, _ = io.WriteString(c, "hello\n")
+	_, _ = br.ReadString('\n')
+	m := s.lines.next(t)
+	require.Equal(t, "upgraded", m["outcome"], "%s", m["raw"])
+	require.EqualValues(t, 101, m["http.response.status_code"])
+	require.EqualValues(t, 6, m["http.request.body.size"])
+	require.EqualValues(t, 6, m["http.response.body.size"])
+}
+
+// The same line, whichever way round logging and timeout are nested.
+func TestG35_ADeadlineOnEitherSide(t *testing.T) {
+	deadline := timeout.New(timeout.Config{Limit: 30 * time.Millisecond})
+	for _, tt := range []struct {
+		desc string
+		nest func(log, h func(http.Handler) http.Handler) func(http.Handler) http.Handler
+	}{
+		{"logging outermost", func(log, d func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+			return func(h http.Handler) http.Handler { return log(d(h)) }
+		}},
+		{"timeout outermost", func(log, d func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+			return func(h http.Handler) http.Handler { return d(log(h)) }
+		}},
+	} {
+		bothProtocols(t, func(t *testing.T, h2 bool) {
+			t.Run(tt.desc, func(t *testing.T) {
+				l := newLines()
+				release := make(chan struct{})
+				h := tt.nest(logging.New(logging.Config{Logger: l.logger()}), deadline)(http.HandlerFunc(
+					func(w http.ResponseWriter, r *http.Request) {
+						w.Header().Set("X-Mine", "1")
+						<-release
+						r.Header.Set("User-Agent", "changed")
+						r.URL.Path = "/changed"
+						r.Method = "CHANGED"
+						logging.Add(r.Context(), logAttr("late", "yes"))
+						_, _ = io.WriteString(w, "late")
+					}))
+				s := httptest.NewUnstartedServer(h)
+				s.EnableHTTP2 = h2
+				if h2 {
+					s.StartTLS()
+				} else {
+					s.Start()
+				}
+				defer s.Close()
+				res, err := s.Client().Get(s.URL + "/slow")
+				require.NoError(t, err)
+				_ = res.Body.Close()
+				require.Equal(t, 504, res.StatusCode)
+				m := l.next(t)
+				require.Equal(t, "deadline", m["outcome"], "%s", m["raw"])
+				require.EqualValues(t, 504, m["http.response.status_code"])
+				require.Equal(t, true, m["abandoned"])
+				require.Equal(t, "/slow", m["url.path"])
+				require.Equal(t, "timeout.Error", m["error.type"])
+				require.Equal(t, "ERROR", m["level"])
+				require.Equal(t, res.Header.Get("X-Request-Id"), m["request_id"])
+				require.NotContains(t, m, "late")
+				close(release)
+				late := l.next(t)
+				require.Equal(t, "http handler ended late", late["msg"])
+				require.Equal(t, m["request_id"], late["request_id"])
+				require.Equal(t, "yes", late["late"])
+				require.Equal(t, "WARN", late["level"])
+			})
+		})
+	}
+}
+
+func TestALatePanicIsInTheNote(t *testing.T) {
+	l := newLines()
+	release := make(chan struct{})
+	h := logging.New(logging.Config{Logger: l.logger()})(timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release; panic("late boom") })))
+	s := httptest.NewServer(h)
+	defer s.Close()
+	res, err := http.Get(s.URL)
+	require.NoError(t, err)
+	_ = res.Body.Close()
+	require.Equal(t, "deadline", l.next(t)["outcome"])
+	close(release)
+	late := l.next(t)
+	require.Equal(t, "panic", late["outcome"])
+	require.Equal(t, "late boom", late["exception.message"])
+	require.Equal(t, "ERROR", late["level"])
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// 408 is the client's own doing.
+func TestABodyThatDoesNotComeIs408(t *testing.T) {
+	l := newLines()
+	h := logging.New(logging.Config{Logger: l.logger()})(timeout.New(timeout.Config{Limit: 30 * time.Millisecond})(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) })))
+	s := &server{httptest.NewServer(h), l}
+	defer s.Close()
+	s.raw(t, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+	m := l.next(t)
+	require.Equal(t, "deadline", m["outcome"])
+	require.EqualValues(t, 408, m["http.response.status_code"])
+	require.Equal(t, "INFO", m["level"])
+	require.EqualValues(t, 3, m["http.request.body.size"])
+	if m["abandoned"] == true {
+		l.next(t)
+	}
+}
+
+func TestBytesOfAChunkedBody(t *testing.T) {
+	s := start(t, false, func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, r.Body)
+	})
+	res, err := s.Client().Post(s.URL, "text/plain", io.MultiReader(strings.NewReader("hello "), strings.NewReader("world")))
+	require.NoError(t, err)
+	_ = res.Body.Close()
+	m := s.lines.next(t)
+	require.EqualValues(t, 11, m["http.request.body.size"])
+	require.EqualValues(t, 11, m["http.response.body.size"])
+}
