@@ -27,11 +27,11 @@ func encode(t testing.TB, b []byte, codings ...string) []byte {
 		var w io.WriteCloser
 		switch coding {
 		case "gzip":
-			w = gzip.NewWriter(&buf)
+			w, _ = gzip.NewWriterLevel(&buf, gzip.BestSpeed)
 		case "deflate":
-			w = zlib.NewWriter(&buf)
+			w, _ = zlib.NewWriterLevel(&buf, zlib.BestSpeed)
 		case "raw":
-			w, _ = flate.NewWriter(&buf, flate.DefaultCompression)
+			w, _ = flate.NewWriter(&buf, flate.BestSpeed)
 		}
 		_, err := w.Write(b)
 		require.NoError(t, err)

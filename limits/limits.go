@@ -1,5 +1,3 @@
-// Package limits is net/http middleware that takes never a byte more of a
-// request than agreed.
 package limits
 
 import (
