@@ -80,7 +80,7 @@ func (l *line) attrs(attrs []slog.Attr, m *meter, e *exchange.Ending, rec *Recor
 // flat is the line of the schemas that know no groups.
 func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	n := l.names
-	attrs = append(attrs, slog.String(n.method, rec.Method))
+	attrs = m.text(attrs, n.method, l.method(rec))
 	attrs = m.text(attrs, n.path, rec.Path)
 	if rec.Route != "" {
 		attrs = m.text(attrs, n.route, rec.Route)
@@ -102,6 +102,14 @@ func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 		attrs = m.string(attrs, n.query, l.settings.query.redact(l.query))
 	}
 	return attrs
+}
+
+// method is _OTHER for OpenTelemetry only; the other schemas take it as sent.
+func (l *line) method(rec *Record) string {
+	if l.Schema == OTel {
+		return rec.Method
+	}
+	return clean(l.asked.Method)
 }
 
 // took is the duration as the schema has it: ECS counts nanoseconds.
@@ -144,7 +152,7 @@ func (l *line) identity(attrs []slog.Attr, m *meter, e *exchange.Ending) []slog.
 	if l.rare.peer != "" {
 		attrs = m.string(attrs, l.names.peer, l.rare.peer)
 	}
-	if !knownMethod(l.asked.Method) {
+	if l.Schema == OTel && !knownMethod(l.asked.Method) {
 		attrs = m.string(attrs, l.names.methodOriginal, l.asked.Method)
 	}
 	return attrs

@@ -236,6 +236,7 @@ func TestAWriteError(t *testing.T) {
 }
 
 func TestG36_AnUpgradeIs101AndAccountedToItsEnd(t *testing.T) {
+	left := make(chan struct{})
 	s := start(t, false, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "Upgrade")
 		w.Header().Set("Upgrade", "echo")
@@ -245,11 +246,17 @@ func TestG36_AnUpgradeIs101AndAccountedToItsEnd(t *testing.T) {
 			return
 		}
 		go func() {
+			<-left
 			line, _ := rw.ReadString('\n')
 			_, _ = rw.WriteString(line)
 			_ = rw.Flush()
 			_ = c.Close()
 		}()
+	})
+	h := s.Config.Handler
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		close(left)
 	})
 	c, br := s.raw(t, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 	res, err := http.ReadResponse(br, nil)

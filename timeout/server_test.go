@@ -89,6 +89,7 @@ func (v variant) bubble(t *testing.T, h http.Handler, f func(t *testing.T, s *se
 		go func() { _ = srv.Serve(net) }()
 		tr := &http.Transport{Protocols: v.protocols(), DialContext: net.dial}
 		f(t, &server{"http://memory", &http.Client{Transport: tr}, logged})
+		<-time.After(48 * time.Hour) // handlers that were left behind come to their end
 		tr.CloseIdleConnections()
 		require.NoError(t, srv.Close())
 		synctest.Wait()

@@ -43,6 +43,8 @@ type Term struct {
 	Began  time.Duration // when the limit began to count
 	At     time.Duration // when it ends; 0: never
 	Budget time.Duration // what the caller gave, 0 where nothing
+
+	enforced *Term // what is enforced after a cooperative one has ended the context
 }
 
 // deadline is the timer and what it enforces, guarded by life.mu.
@@ -60,16 +62,33 @@ type deadline struct {
 func (x *Exchange) Now() time.Duration { return time.Since(x.start) }
 
 // Arm sets a deadline and returns the one that counted before, for
-// [Exchange.Disarm]. Of two, the earlier counts. detach says that
+// [Exchange.Disarm]. Of two, the earlier counts; but a cooperative one does not
+// keep another from being enforced after it. detach says that
 // [Exchange.ServeDetached] will serve.
 func (x *Exchange) Arm(t Term, detach bool) (before Term) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	before = x.term
-	if x.expired || x.lifted || sooner(before, t) {
+	if x.expired || x.lifted {
 		return before
 	}
-	x.apart.Store(!t.Cooperative)
+	if !t.Cooperative {
+		x.apart.Store(true)
+	}
+	if sooner(before, t) {
+		if e := before.enforced; before.Cooperative && !t.Cooperative && (e == nil || !sooner(*e, t)) {
+			behind := t
+			x.term.enforced = &behind
+		}
+		return before
+	}
+	if t.Cooperative {
+		t.enforced = before.enforced
+		if before.Rules != nil && !before.Cooperative {
+			behind := before
+			t.enforced = &behind
+		}
+	}
 	if detach {
 		x.detached = &detached{fired: make(chan struct{})}
 	}
@@ -112,8 +131,24 @@ func (x *Exchange) Move(at func(Term) time.Duration) (Term, bool) {
 	}
 	t := x.term
 	t.At = at(t)
+	if t.enforced != nil {
+		behind := t.enforced.notBefore(t.At)
+		t.enforced = &behind
+	}
 	x.set(t, t.At-x.Now())
 	return t, true
+}
+
+// notBefore is t moved to at, if that is later, within its ceiling.
+func (t Term) notBefore(at time.Duration) Term {
+	if t.At == 0 || at > 0 && at <= t.At {
+		return t
+	}
+	t.At = at
+	if ceiling := t.Began + t.Max; t.Max > 0 && (at == 0 || at > ceiling) {
+		t.At = ceiling
+	}
+	return t
 }
 
 // Expired reports whether the deadline has passed and been enforced.
@@ -203,6 +238,9 @@ func (x *Exchange) fire() {
 	}
 	if t.Cooperative {
 		x.term = Term{}
+		if e := t.enforced; e != nil {
+			x.set(*e, e.At-x.Now())
+		}
 		x.mu.Unlock()
 		x.endContext(t.Policy.Cause(t, x.Now()-t.Began, PhaseHandler))
 		return

@@ -14,7 +14,8 @@ type Ending struct {
 	FirstByte time.Duration // until the head of the response, 0 where there was none
 	Duration  time.Duration
 	Route     string // the pattern that matched, "" where none is known
-	Cause     error
+	Cause     error  // why it failed, all that was noted
+	First     error  // what was noted first, and names the failure
 	Panic     any    // the value of a panic, answered or not
 	Stack     []byte // its stack, where somebody took it
 	WriteErr  error  // the first failure of a write
@@ -54,6 +55,7 @@ func (x *Exchange) ending(panicked any) Ending {
 		x.SawRoute(x.req.Pattern) // the handler has returned: the request is ours again
 	}
 	e.Abandoned = expired && !x.returnedLate.Load()
+	x.abandoned.Store(e.Abandoned)
 	if !expired {
 		e.ClientGone = x.ClientGone()
 	}
@@ -78,7 +80,10 @@ func (x *notes) copyTo(e *Ending) {
 	if n == nil {
 		return
 	}
-	e.Cause, e.Panic, e.Stack = n.cause, n.panicked, n.stack
+	e.Cause, e.Panic, e.Stack = n.cause(), n.panicked, n.stack
+	if len(n.causes) > 0 {
+		e.First = n.causes[0]
+	}
 	e.Intended, e.ProblemID = n.intended, n.problemID
 	e.Refused, e.Deadline, e.Remarks = n.refused, n.deadline, n.remarks
 	e.ClientGone = e.ClientGone || n.gone

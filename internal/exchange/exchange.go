@@ -47,6 +47,7 @@ type Exchange struct {
 	over         atomic.Bool // the observers were told
 	left         atomic.Bool // the owner has returned; whoever still holds the exchange is late
 	returnedLate atomic.Bool // the handler came back after its deadline
+	abandoned    atomic.Bool // it had not when the answer went out
 	returned     bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
 }
 
@@ -56,8 +57,9 @@ type Observer interface {
 	// on the goroutine that ended it: the server's, or the timer's while the
 	// handler is still running. It must not touch the request's maps.
 	Ended(x *Exchange, e *Ending)
-	// Late is called after Ended, when a handler that outlived its request
-	// has ended; panicked is the value it panicked with, or nil.
+	// Late is called after Ended, when a handler that was abandoned has ended,
+	// and when one panicked too late to be answered; panicked is the value, or
+	// nil.
 	Late(x *Exchange, panicked any, stack []byte)
 }
 

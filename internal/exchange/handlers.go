@@ -73,8 +73,10 @@ func (x *Exchange) ServeArmed(before Term, next http.Handler, w http.ResponseWri
 // late reports the end of a handler whose request had ended before: to the
 // observers, without any to the server's ErrorLog.
 func (x *Exchange) late(res result) {
-	for _, o := range x.Observers() {
-		o.Late(x, res.panicked, res.stack)
+	if res.panicked != nil || x.abandoned.Load() {
+		for _, o := range x.Observers() {
+			o.Late(x, res.panicked, res.stack)
+		}
 	}
 	if !x.observed() && res.panicked != nil && res.panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
 		x.logf("http: panic in a handler after its deadline: %v\n%s", res.panicked, res.stack)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 )
 
@@ -16,7 +17,7 @@ type notes struct {
 }
 
 type noted struct {
-	cause     error
+	causes    []error
 	bodyErr   error
 	intended  int
 	panicked  any
@@ -49,11 +50,19 @@ func (x *Exchange) Note(err error) {
 
 func (n *noted) add(err error) {
 	switch {
-	case n.cause == nil, bare(n.cause):
-		n.cause = err
-	case !bare(err) && !identical(n.cause, err):
-		n.cause = errors.Join(n.cause, err)
+	case len(n.causes) == 1 && bare(n.causes[0]):
+		n.causes[0] = err
+	case len(n.causes) == 0 || !bare(err) && !slices.ContainsFunc(n.causes, func(c error) bool { return identical(c, err) }):
+		n.causes = append(n.causes, err)
 	}
+}
+
+// cause is all of them in one error.
+func (n *noted) cause() error {
+	if len(n.causes) == 1 {
+		return n.causes[0]
+	}
+	return errors.Join(n.causes...)
 }
 
 // bare reports whether err says only that a context ended, and not why.
@@ -147,7 +156,7 @@ func (x *Exchange) Cause() error {
 	if x.noted == nil {
 		return nil
 	}
-	return x.noted.cause
+	return x.noted.cause()
 }
 
 // SetID sets the id of the request. To be called before the handler runs.
