@@ -85,7 +85,7 @@ func clientSlow(err error) bool {
 	if !ok || s.StatusCode() != http.StatusRequestTimeout {
 		return false
 	}
-	m, ok := err.(matcher) //nolint:errorlint // the walk unwraps
+	m, ok := err.(matcher)
 	return ok && m.Is(context.DeadlineExceeded)
 }
 
@@ -101,7 +101,7 @@ func fromStatus(err statusError) Problem {
 	if p.Status == http.StatusInternalServerError {
 		p = internal()
 	}
-	if r, ok := err.(interface{ RetryAfter() time.Duration }); ok { //nolint:errorlint // the error itself
+	if r, ok := err.(interface{ RetryAfter() time.Duration }); ok {
 		p.RetryAfter = r.RetryAfter()
 	}
 	return p

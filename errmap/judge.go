@@ -93,7 +93,7 @@ func (v *verdict) canceled(ctx context.Context, x *exchange.Exchange) {
 	switch at, ok := ctx.Deadline(); {
 	case x != nil && x.ClientGone():
 		v.problem, v.silent = answer(statusClientGone), true
-	case ctx.Err() == context.DeadlineExceeded, ok && !time.Now().Before(at): //nolint:errorlint // as contexts return it
+	case ctx.Err() == context.DeadlineExceeded, ok && !time.Now().Before(at):
 		v.problem = late(http.StatusGatewayTimeout)
 	}
 }

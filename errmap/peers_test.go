@@ -171,7 +171,9 @@ func testLineHasTheID(t *testing.T) {
 			exchange.From(r.Context()).SetID(id)
 			mapper().Write(w, r, errSecret)
 		})), get())
-		var doc struct{ Instance string }
+		var doc struct {
+			Instance string `json:"instance"`
+		}
 		require.NoError(t, json.Unmarshal(rec.Body.Bytes(), &doc))
 		e := <-s.ended
 		if !own {
@@ -188,7 +190,7 @@ func testLineHasTheID(t *testing.T) {
 func testChallenge(t *testing.T) {
 	p := errmap.Problem{Status: 401, Header: http.Header{"WWW-Authenticate": {`Bearer realm="x", error="invalid_token"`}}}
 	rec := serve(mapper(errmap.Is(errSecret, p)).Handler(fails(errSecret)), get())
-	assert.Equal(t, p.Header["WWW-Authenticate"], rec.Header()["Www-Authenticate"])
+	assert.Equal(t, []string{`Bearer realm="x", error="invalid_token"`}, rec.Header()["Www-Authenticate"])
 	rec = serve(mapper().Handler(fails(&statusErr{status: 401})), get())
 	assert.Empty(t, rec.Header()["Www-Authenticate"])
 }

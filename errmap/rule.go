@@ -132,7 +132,7 @@ func (r *Rule) check() error {
 	case !sound(r.problem.Status):
 		return fmt.Errorf("Status %d is not within 400 and 599", r.problem.Status)
 	}
-	if _, ok := r.target.(matcher); !ok && !reflect.ValueOf(r.target).Comparable() { //nolint:errorlint // the target itself
+	if _, ok := r.target.(matcher); !ok && !reflect.ValueOf(r.target).Comparable() {
 		return errors.New("the error can neither be compared nor has it an Is method")
 	}
 	return nil

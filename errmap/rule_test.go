@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -36,12 +37,7 @@ func (isError) Error() string         { return "is" }
 func (asError) Error() string         { return "as" }
 
 func (e isError) Is(target error) bool {
-	for _, t := range e.targets {
-		if t == target {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(e.targets, target)
 }
 
 func (e asError) As(target any) bool {

@@ -99,10 +99,10 @@ func (w *walk) match(err error, v reflect.Value) {
 			break
 		}
 	}
-	if m, ok := err.(matcher); ok { //nolint:errorlint // this is the walk
+	if m, ok := err.(matcher); ok {
 		w.askIs(m, err)
 	}
-	if a, ok := err.(asker); ok { //nolint:errorlint // this is the walk
+	if a, ok := err.(asker); ok {
 		w.askAs(a)
 	}
 }

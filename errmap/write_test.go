@@ -158,7 +158,7 @@ func TestWriteBesideTheExchange(t *testing.T) {
 	s := newSpy()
 	rec := httptest.NewRecorder()
 	serve(s.wrap(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		require.NotNil(t, exchange.From(r.Context()))
+		assert.NotNil(t, exchange.From(r.Context()))
 		mapper().Write(rec, r, errConflict)
 	})), get())
 	assert.Equal(t, 500, rec.Code)

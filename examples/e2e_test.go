@@ -52,8 +52,9 @@ var calls = []call{
 	{desc: "internal error", path: "/users/boom", status: 500, want: `{"error":"internal"}`, logged: "db-1.internal:5432: password authentication failed", outcome: "error"},
 	{desc: "created", method: "POST", path: "/users", mediaType: jsonType, body: ada, status: 201, want: `{"message":"User 1"}`, location: "/users/1", outcome: "ok"},
 	{desc: "created, with a charset", method: "POST", path: "/users", mediaType: jsonType + "; charset=utf-8", body: ada, status: 201, want: `{"message":"User 2"}`, location: "/users/2"},
-	{desc: "created, exactly at the limit", method: "POST", path: "/users", mediaType: jsonType, body: ada + strings.Repeat(" ", mib-len(ada)), status: 201, want: `{"message":"User 3"}`, location: "/users/3"},
-	{desc: "created, chunked at the limit", method: "POST", path: "/users", mediaType: jsonType, body: ada + strings.Repeat(" ", mib-len(ada)), chunked: true, status: 201, want: `{"message":"User 4"}`, location: "/users/4"},
+	// Exactly the limit passes: what is wrong then is the JSON, which costs the race detector less than a mebibyte of it.
+	{desc: "at the limit, declared", method: "POST", path: "/users", mediaType: jsonType, body: strings.Repeat("x", mib), status: 400, want: `{"error":"bad request"}`},
+	{desc: "at the limit, chunked", method: "POST", path: "/users", mediaType: jsonType, body: strings.Repeat("x", mib), chunked: true, status: 400, want: `{"error":"bad request"}`},
 	{desc: "invalid", method: "POST", path: "/users", mediaType: jsonType, body: `{"name":" ","email":"ada"}`, status: 422,
 		want: `{"error":"invalid user","errors":[{"pointer":"/name","detail":"is required"},{"pointer":"/email","detail":"is not an e-mail address"}]}`},
 	{desc: "one invalid field", method: "POST", path: "/users", mediaType: jsonType, body: `{"name":"` + strings.Repeat("ä", 101) + `","email":"ada@example.org"}`, status: 422,

@@ -209,9 +209,12 @@ func TestErrorHandler(t *testing.T) {
 
 func TestWrongConfig(t *testing.T) {
 	assert.PanicsWithValue(t,
-		"limits: MaxBodyBytes must not be negative; BodyCeiling must not be negative",
-		func() { limits.New(limits.Config{MaxBodyBytes: -1, BodyCeiling: -1}) })
+		"limits: MaxBodyBytes must not be negative; MaxQueue must not be negative; BodyGrace needs MinBodyRate; MaxWait needs MaxQueue",
+		func() { limits.New(limits.Config{MaxBodyBytes: -1, MaxQueue: -1, MaxWait: 1, BodyGrace: 1}) })
 	assert.PanicsWithValue(t,
-		"limits: BodyCeiling must not be less than MaxBodyBytes",
+		"limits: BodyCeiling must not be less than MaxBodyBytes", // L25
 		func() { limits.New(limits.Config{MaxBodyBytes: 2, BodyCeiling: 1}) })
+	assert.PanicsWithValue(t,
+		"limits: Override: MaxBodyBytes must not be negative; BodyCeiling is New's to set; Shadow is New's to set",
+		func() { limits.Override(limits.Config{MaxBodyBytes: -1, BodyCeiling: 1, Shadow: true}) })
 }

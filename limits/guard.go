@@ -1,6 +1,7 @@
 package limits
 
 import (
+	"bufio"
 	"io"
 	"math"
 	"net/http"
@@ -19,19 +20,40 @@ type guard struct {
 	outer    *guard // of a New further out
 	declared int64  // the length that the client declared, -1 where none
 	limit    int64  // bytes on the wire
-	n        int64  // of them delivered
+	n        int64  // of them delivered, to the handler or the decoder
 	err      error  // sticky
 	failed   bool   // err is ours
 	over     atomic.Bool
+	pace     *pace // nil where the client may take its time
+	*decoding
+}
+
+// decoding is what a guard has besides where it decodes.
+type decoding struct {
+	top     io.Reader
+	bottom  *bufio.Reader
+	decoded int64 // bytes after each coding
+	ratio   int
+	wireErr error // why reading from the client failed
 }
 
 // guard returns the guard for the body of r, nil where there is nothing to
 // guard.
 func (p *policy) guard(x *exchange.Exchange, r *http.Request) *guard {
-	if p.MaxBodyBytes == 0 || r.Body == nil || r.Body == http.NoBody {
+	if p.MaxBodyBytes == 0 && p.MaxDecodedBytes == 0 && p.MinBodyRate == 0 || !hasBody(r) {
 		return nil
 	}
 	g := &guard{x: x, policy: p, src: r.Body, declared: r.ContentLength, limit: p.MaxBodyBytes}
+	if p.MaxBodyBytes == 0 || r.ContentLength > p.ceiling() { // the latter is in the shadow, and reported
+		g.limit = math.MaxInt64
+	}
+	if p.MinBodyRate > 0 {
+		g.pace = &pace{x: x, shadow: p.Shadow, rate: p.MinBodyRate, grace: p.BodyGrace}
+	}
+	if names := p.codings(r); names != nil && p.unknownCoding(r) == nil {
+		g.decoding = &decoding{decoded: p.MaxDecodedBytes, ratio: p.MaxDecodeRatio}
+		g.top = g.decoder(names)
+	}
 	g.outer, _ = x.Request().Body.(*guard)
 	return g
 }
@@ -45,6 +67,12 @@ func (g *guard) request(r *http.Request) *http.Request {
 		c.Body = g
 		r = &c
 	}
+	if g.decoding != nil {
+		r.Header = r.Header.Clone()
+		r.Header.Del("Content-Encoding")
+		r.Header.Del("Content-Length")
+		r.ContentLength = -1
+	}
 	return r
 }
 
@@ -57,11 +85,22 @@ func (g *guard) Read(p []byte) (int, error) {
 	case g.err != nil:
 		return 0, g.err
 	case g.declared > g.limit: // nothing is read, so that a client that asks first is not told to go on
-		return 0, g.fail(&http.MaxBytesError{Limit: g.limit})
+		if err := g.tooLarge(); err != nil {
+			return 0, err
+		}
+	}
+	switch {
 	case len(p) == 0:
 		return 0, nil
+	case g.decoding == nil:
+		n, err := g.wire(p)
+		g.err = err
+		return n, err
+	default:
+		n, err := g.top.Read(p)
+		g.err = err
+		return n, err
 	}
-	return g.wire(p)
 }
 
 // wire reads from the client. One byte more than is allowed answers whether
@@ -71,14 +110,47 @@ func (g *guard) wire(p []byte) (int, error) {
 	if int64(len(p))-1 > left {
 		p = p[:left+1]
 	}
-	n, err := g.src.Read(p)
+	n, err := g.read(p)
 	if int64(n) > left {
-		g.n += left
-		return int(left), g.fail(&http.MaxBytesError{Limit: g.limit})
+		if e := g.tooLarge(); e != nil {
+			g.n += left
+			return int(left), e
+		}
 	}
 	g.n += int64(n)
-	g.err = err
 	return n, err
+}
+
+// read reads, at the pace that is asked for.
+func (g *guard) read(p []byte) (int, error) {
+	if g.pace == nil {
+		return g.src.Read(p)
+	}
+	g.pace.begin()
+	n, err := g.src.Read(p)
+	if e := g.pace.end(n, err != nil); e != nil {
+		return n, g.fail(e)
+	}
+	return n, err
+}
+
+func (g *guard) tooLarge() error {
+	return g.exceeded(&http.MaxBytesError{Limit: g.limit}, &g.limit)
+}
+
+// exceeded is fail, or in the shadow a remark: once for each limit, which is
+// lifted then.
+func (g *guard) exceeded(err error, limit *int64) error {
+	if !g.policy.Shadow {
+		return g.fail(err)
+	}
+	g.x.Remark(err)
+	if limit != nil {
+		*limit = math.MaxInt64
+	} else {
+		g.ratio = math.MaxInt
+	}
+	return nil
 }
 
 // fail makes err what every further Read returns, and remembers it for those
@@ -92,28 +164,24 @@ func (g *guard) fail(err error) error {
 }
 
 // Close closes the body.
-func (g *guard) Close() error { return g.src.Close() }
+func (g *guard) Close() error {
+	if g.pace != nil {
+		g.pace.stop()
+	}
+	return g.src.Close()
+}
 
 // end is called when the handler has returned: the body is dead from here on.
+// What the server still drains of it, it drains in bounded time; where the
+// client was cut off for being slow, it does not wait at all.
 func (g *guard) end() {
 	g.over.Store(true)
-	if g.failed {
+	if g.pace != nil {
+		g.pace.stop()
+	}
+	if g.failed && !g.slow() || g.pace != nil && !g.failed {
 		g.x.Linger()
 	}
 }
 
-// ceiling is the largest body that any route may allow.
-func (p *policy) ceiling() int64 {
-	if p.MaxBodyBytes == 0 {
-		return math.MaxInt64
-	}
-	return max(p.MaxBodyBytes, p.BodyCeiling)
-}
-
-// declared is why a body is refused for the length that the client declared.
-func (p *policy) declared(r *http.Request) error {
-	if r.ContentLength > p.ceiling() {
-		return &http.MaxBytesError{Limit: p.MaxBodyBytes}
-	}
-	return nil
-}
+func (g *guard) slow() bool { return g.pace != nil && g.pace.err != nil }

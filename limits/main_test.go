@@ -128,6 +128,8 @@ func never(t testing.TB) http.Handler {
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") })
 }
 
+func readAll(r *http.Request) ([]byte, error) { return io.ReadAll(r.Body) }
+
 // within waits for a value, for as long as patience lasts.
 func within[T any](t testing.TB, c <-chan T) T {
 	t.Helper()

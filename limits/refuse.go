@@ -3,6 +3,8 @@ package limits
 import (
 	"errors"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
@@ -10,8 +12,11 @@ import (
 // refuse answers a request that the handler does not get to see.
 func (p *policy) refuse(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, err error) {
 	x.Refuse(err)
-	status := statusOf(err)
-	if status == http.StatusRequestEntityTooLarge {
+	status := http.StatusRequestEntityTooLarge
+	if e, ok := errors.AsType[*Error](err); ok {
+		status = e.StatusCode()
+		e.advise(w.Header())
+	} else {
 		x.SetBodyError(err)
 		x.CloseAfterReply()
 	}
@@ -23,9 +28,13 @@ func (p *policy) refuse(x *exchange.Exchange, w http.ResponseWriter, r *http.Req
 	http.Error(w, http.StatusText(status), status)
 }
 
-func statusOf(err error) int {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.StatusCode()
+// advise sets the headers by which a client does better the next time.
+func (e *Error) advise(h http.Header) {
+	if e.Reason == ReasonCoding {
+		h.Set("Accept-Encoding", acceptable)
 	}
-	return http.StatusRequestEntityTooLarge
+	if e.retryAfter > 0 {
+		seconds := (e.retryAfter + time.Second - 1) / time.Second
+		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
 }

@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ func (l *line) record(x *exchange.Exchange, e *exchange.Ending, tr trace) Record
 	r := Record{
 		Method: l.asked.Method, Path: clean(l.path), Route: route(e.Route),
 		Status: e.Status, StatusIntended: e.Intended,
-		Outcome: classify(e, whole), Cause: e.Cause, Panic: e.Panic, Abandoned: e.Abandoned,
+		Outcome: classify(e, whole, l.asked.ProtoMajor >= 2), Cause: e.Cause, Panic: e.Panic, Abandoned: e.Abandoned,
 		BytesIn: e.BytesIn, BytesOut: e.BytesOut,
 		Start: x.Start(), TTFB: e.FirstByte, Duration: e.Duration,
 		Client: l.client, Proto: protocol(l.asked.ProtoMajor, l.asked.ProtoMinor), RequestID: l.id[0], TraceID: tr.id, SpanID: tr.span,
@@ -22,9 +23,13 @@ func (l *line) record(x *exchange.Exchange, e *exchange.Ending, tr trace) Record
 	if !knownMethod(r.Method) {
 		r.Method = otherMethod
 	}
-	if r.Outcome == ClientGone && !head {
-		r.unsent()
+	if (r.Outcome == OK || r.Outcome == Error) && x.Err() == context.DeadlineExceeded { //nolint:errorlint // contexts return it bare
+		r.Outcome = Deadline // somebody's who does not say so: http.TimeoutHandler around us, or a cooperative one
 	}
+	if r.Outcome == ClientGone && !head && (e.WriteErr == nil || l.asked.ProtoMajor < 2) {
+		r.unsent() // a flush that HTTP/2 failed may have got the head out before
+	}
+	r.early = head
 	return r
 }
 
@@ -80,7 +85,7 @@ func (l *line) attrs(attrs []slog.Attr, m *meter, e *exchange.Ending, rec *Recor
 // flat is the line of the schemas that know no groups.
 func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	n := l.names
-	attrs = append(attrs, slog.String(n.method, rec.Method))
+	attrs = m.text(attrs, n.method, l.method(rec))
 	attrs = m.text(attrs, n.path, rec.Path)
 	if rec.Route != "" {
 		attrs = m.text(attrs, n.route, rec.Route)
@@ -102,6 +107,14 @@ func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 		attrs = m.string(attrs, n.query, l.settings.query.redact(l.query))
 	}
 	return attrs
+}
+
+// method is _OTHER for OpenTelemetry only; the other schemas take it as sent.
+func (l *line) method(rec *Record) string {
+	if l.Schema == OTel {
+		return rec.Method
+	}
+	return clean(l.asked.Method)
 }
 
 // took is the duration as the schema has it: ECS counts nanoseconds.
@@ -144,7 +157,7 @@ func (l *line) identity(attrs []slog.Attr, m *meter, e *exchange.Ending) []slog.
 	if l.rare.peer != "" {
 		attrs = m.string(attrs, l.names.peer, l.rare.peer)
 	}
-	if !knownMethod(l.asked.Method) {
+	if l.Schema == OTel && !knownMethod(l.asked.Method) {
 		attrs = m.string(attrs, l.names.methodOriginal, l.asked.Method)
 	}
 	return attrs
@@ -155,7 +168,7 @@ func (l *line) timing(attrs []slog.Attr, rec *Record) []slog.Attr {
 	if l.Schema == ECS {
 		attrs = append(attrs, slog.String("event.outcome", eventOutcome(rec)))
 	}
-	if rec.TTFB > 0 && rec.Duration-rec.TTFB >= time.Millisecond {
+	if rec.early && rec.TTFB > 0 && rec.Duration-rec.TTFB >= time.Millisecond {
 		attrs = append(attrs, slog.Float64("ttfb", rec.TTFB.Seconds()))
 	}
 	return attrs

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -49,8 +48,9 @@ type Config struct {
 	// Default: none.
 	RequestHeaders, ResponseHeaders, QueryKeys []string
 
-	// Level chooses the level of a line. Default: ERROR for 5xx, for responses
-	// that broke off and for errors that no rule knew; else INFO.
+	// Level chooses the level of a line. Default: what errmap's Problem says, else
+	// ERROR for 5xx, for responses that broke off and for errors that no rule
+	// knew; else INFO.
 	Level func(Record) slog.Level
 
 	// Sample is the share of such records to keep, 0 to 1. The decision follows
@@ -143,10 +143,6 @@ func (c Config) withDefaults() *settings {
 	if c.GCPProject != "" {
 		s.tracePrefix = "projects/" + c.GCPProject + "/traces/"
 	}
-	s.loudest = slog.LevelError
-	if c.Level != nil {
-		s.loudest = math.MaxInt
-	}
 	return s
 }
 
@@ -159,7 +155,6 @@ type settings struct {
 	trusted         []netip.Prefix
 	query           allowed
 	tracePrefix     string
-	loudest         slog.Level // no line of ours can be above
 }
 
 // logger is where lines go now.

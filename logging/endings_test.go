@@ -173,10 +173,12 @@ func TestAClientThatLeavesWithItsResponse(t *testing.T) {
 func TestAWriteTimeoutIsNo200(t *testing.T) {
 	bothProtocols(t, func(t *testing.T, h2 bool) {
 		s := start(t, h2, func(w http.ResponseWriter, r *http.Request) {
-			<-time.After(80 * time.Millisecond)
+			<-time.After(700 * time.Millisecond)
 			w.WriteHeader(200)
 			_, _ = io.WriteString(w, "too late")
-		}, func(s *httptest.Server, _ *logging.Config) { s.Config.WriteTimeout = 40 * time.Millisecond })
+		}, func(s *httptest.Server, _ *logging.Config) {
+			s.Config.WriteTimeout = 500 * time.Millisecond // bounds the TLS handshake, too
+		})
 		_, err := s.get(t, "/")
 		require.Error(t, err)
 		m := s.lines.next(t)
@@ -236,6 +238,7 @@ func TestAWriteError(t *testing.T) {
 }
 
 func TestG36_AnUpgradeIs101AndAccountedToItsEnd(t *testing.T) {
+	left := make(chan struct{})
 	s := start(t, false, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "Upgrade")
 		w.Header().Set("Upgrade", "echo")
@@ -245,11 +248,17 @@ func TestG36_AnUpgradeIs101AndAccountedToItsEnd(t *testing.T) {
 			return
 		}
 		go func() {
+			<-left
 			line, _ := rw.ReadString('\n')
 			_, _ = rw.WriteString(line)
 			_ = rw.Flush()
 			_ = c.Close()
 		}()
+	})
+	h := s.Config.Handler
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		close(left)
 	})
 	c, br := s.raw(t, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 	res, err := http.ReadResponse(br, nil)

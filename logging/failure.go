@@ -1,7 +1,6 @@
 package logging
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,7 +16,7 @@ import (
 func (m *meter) failure(attrs []slog.Attr, l *line, e *exchange.Ending, rec *Record) []slog.Attr {
 	n := l.names
 	if rec.Status >= 500 || rec.Outcome != OK && rec.Outcome != Upgraded {
-		attrs = append(attrs, slog.String(n.errType, errorType(e.Cause, e.Panic, rec)))
+		attrs = append(attrs, slog.String(n.errType, errorType(e.First, e.Panic, rec)))
 	}
 	if text := causeText(e, &l.settings.query); text != "" {
 		attrs = m.string(attrs, n.errMessage, text)
@@ -44,14 +43,14 @@ func (m *meter) panicked(attrs []slog.Attr, n *names, q *allowed, v any, stack [
 
 // causeText is the cause and, where the wire failed, how.
 func causeText(e *exchange.Ending, q *allowed) string {
-	text := errorText(e.Cause, q)
-	if e.WriteErr == nil || errors.Is(e.Cause, e.WriteErr) {
+	text, wire := errorText(e.Cause, q), errorText(e.WriteErr, q)
+	switch {
+	case strings.Contains(text, wire): // also where the wire did not fail
 		return text
+	case text == "":
+		return wire
 	}
-	if text != "" {
-		text += "; "
-	}
-	return text + errorText(e.WriteErr, q)
+	return text + "; " + wire
 }
 
 // errorText is err's own text with the URLs in it scrubbed, and on one line
@@ -108,12 +107,6 @@ const maxDepth = 32
 // text or a wrapper from the standard library, "" without one.
 func typeName(err error) (name string) {
 	defer func() { _ = recover() }() // a hostile Unwrap method
-	switch {
-	case err == nil:
-		return ""
-	case errors.Is(err, context.DeadlineExceeded) && typeOf(err) == "":
-		return "context.deadlineExceededError"
-	}
 	return innermost(err, maxDepth)
 }
 

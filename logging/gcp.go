@@ -11,7 +11,7 @@ import (
 // sees; the bodies stand beside the group.
 func (l *line) httpRequest(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	n := l.names
-	g := []slog.Attr{slog.String("requestMethod", rec.Method)}
+	g := m.text(make([]slog.Attr, 0, 7), "requestMethod", l.method(rec))
 	g = m.string(g, "requestUrl", l.url())
 	if rec.Status != 0 {
 		g = append(g, slog.Int("status", rec.Status))

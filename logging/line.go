@@ -3,6 +3,7 @@ package logging
 import (
 	"context"
 	"log/slog"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -70,7 +71,7 @@ func (l *line) capture(r *http.Request) {
 			l.trace, m.parent, m.state = t, v[0], r.Header["Tracestate"]
 		}
 	}
-	if l.quiet = l.OnRecord == nil && !l.log.Enabled(r.Context(), l.loudest); l.quiet {
+	if l.quiet = l.OnRecord == nil && !l.log.Enabled(r.Context(), loudest); l.quiet {
 		return
 	}
 	client, peer := l.clientAddress(l.asked.RemoteAddr, r.Header)
@@ -81,6 +82,10 @@ func (l *line) capture(r *http.Request) {
 		l.more().headers = l.pick(nil, l.requestHeaders, r.Header)
 	}
 }
+
+// loudest is a level above which there is none: a logger that is off there has
+// been switched off.
+const loudest = slog.Level(math.MaxInt)
 
 // identify takes the request's id from its header, or makes one.
 func (l *line) identify(h http.Header) {
@@ -196,7 +201,19 @@ func (l *line) level(rec Record) (level slog.Level) {
 	level = defaultLevel(rec)
 	if l.Level != nil {
 		defer l.survive("Level")
-		level = l.Level(rec)
+		return l.Level(rec)
+	}
+	return l.mapped(rec, level)
+}
+
+// mapped is the level that the mapping of the error asks for, where the error
+// is what the line is about.
+func (l *line) mapped(rec Record, level slog.Level) slog.Level {
+	switch rec.Outcome {
+	case OK, Error, Refused:
+		if m := l.x.Level(); m != nil {
+			return m.Level()
+		}
 	}
 	return level
 }

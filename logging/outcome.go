@@ -1,6 +1,7 @@
 package logging
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -16,8 +17,9 @@ const statusClientGone = 499
 // classify says how a request ended. The order is the meaning: what the handler
 // did wrong before what befell it, and the wire before the intention. A failed
 // write counts before ErrAbortHandler, by which a proxy hides it, and before
-// the client's leaving, for net/http cancels the context after either.
-func classify(e *exchange.Ending, whole bool) Outcome {
+// the client's leaving, for net/http cancels the context after either. So it
+// does when we cut a response off ourselves.
+func classify(e *exchange.Ending, whole, http2 bool) Outcome {
 	switch {
 	case e.Panic != nil:
 		return Panic
@@ -25,8 +27,10 @@ func classify(e *exchange.Ending, whole bool) Outcome {
 		return Deadline
 	case e.TimedOut:
 		return WriteTimeout
+	case e.Cut && e.Cause != nil && !contains(e.Cause, context.Canceled, maxDepth):
+		return Error
 	case e.WriteErr != nil:
-		return classifyWrite(e.WriteErr)
+		return classifyWrite(e.WriteErr, http2 && e.ClientGone)
 	case e.ClientGone && !whole && !e.Hijacked:
 		return ClientGone
 	case e.Aborted:
@@ -43,14 +47,35 @@ func classify(e *exchange.Ending, whole bool) Outcome {
 	return OK
 }
 
-func classifyWrite(err error) Outcome {
+// classifyWrite says why a write failed. A stream of HTTP/2 that the client has
+// reset has no error of its own; reset tells that it was.
+func classifyWrite(err error, reset bool) Outcome {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return WriteTimeout
-	case peerGone(err):
+	case reset, peerGone(err):
 		return ClientGone
 	}
 	return WriteError
+}
+
+// contains is errors.Is for a tree that may have no end, and without asking its
+// errors, whose methods may be hostile.
+func contains(err, target error, depth int) (found bool) {
+	defer func() { _ = recover() }() // types that cannot be compared
+	switch u := err.(type) {         //nolint:errorlint // this is the walk itself
+	case nil:
+		return false
+	case interface{ Unwrap() error }:
+		return err == target || depth > 0 && contains(u.Unwrap(), target, depth-1)
+	case interface{ Unwrap() []error }:
+		for _, e := range u.Unwrap() {
+			if depth > 0 && contains(e, target, depth-1) {
+				return true
+			}
+		}
+	}
+	return err == target || err == exchange.ErrClientGone && target == context.Canceled //nolint:errorlint // see above
 }
 
 // defaultLevel is ERROR for what the service did wrong: a 5xx, a response that

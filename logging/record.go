@@ -31,6 +31,8 @@ type Record struct {
 	RequestID string
 	TraceID   string // "" where the request came without a trace
 	SpanID    string
+
+	early bool // the head left before the response was complete
 }
 
 // Outcome says how a request ended.

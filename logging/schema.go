@@ -23,8 +23,8 @@ var schemas = [...]names{
 	// no field for the route; OpenTelemetry's name serves, as ECS is merging into
 	// its conventions.
 	ECS: {
-		method: "http.request.method", methodOriginal: "http.request.method_original",
-		path: "url.path", query: "url.query", route: "http.route",
+		method: "http.request.method",
+		path:   "url.path", query: "url.query", route: "http.route",
 		status: "http.response.status_code", bytesIn: "http.request.body.bytes", bytesOut: "http.response.body.bytes",
 		duration: "event.duration",
 		client:   "client.address", peer: "network.peer.address", agent: "user_agent.original", proto: "http.version",

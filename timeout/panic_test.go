@@ -156,14 +156,18 @@ func TestPanicAfterTheDeadline(t *testing.T) {
 			assert.NotContains(t, s.log.String(), "panic")
 		})
 		t.Run("Goexit", func(t *testing.T) {
-			lates := make(chan lateEnd, 1)
-			s := v.start(t, observed(nil, lates)(timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
-				func(_ http.ResponseWriter, r *http.Request) {
-					<-r.Context().Done()
+			endings, lates, release := make(chan exchange.Ending, 1), make(chan lateEnd, 1), make(chan struct{})
+			s := v.start(t, observed(endings, lates)(timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
+				func(_ http.ResponseWriter, _ *http.Request) {
+					<-release
 					runtime.Goexit()
 				}))))
-			assert.Equal(t, http.StatusGatewayTimeout, s.get(t).status)
+			answered := make(chan got, 1)
+			go func() { answered <- s.get(t) }()
+			assert.True(t, receive(t, endings, "the ending").Abandoned)
+			close(release)
 			assert.Nil(t, receive(t, lates, "the late end").panicked)
+			assert.Equal(t, http.StatusGatewayTimeout, receive(t, answered, "the answer").status)
 		})
 	})
 }

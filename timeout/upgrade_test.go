@@ -41,9 +41,18 @@ var hijackers = []struct {
 		conn, rw, err := http.NewResponseController(w).Hijack()
 		require.NoError(t, err)
 		require.NoError(t, rw.Flush())
-		return conn
+		return early{conn, rw.Reader}
 	}},
 }
+
+// early is a connection whose first bytes the server may have read: the 101 was
+// on the wire before the hijack.
+type early struct {
+	io.WriteCloser
+	in io.Reader
+}
+
+func (e early) Read(p []byte) (int, error) { return e.in.Read(p) }
 
 // A hijack and a 101 lift the deadline: the connection and the context live on.
 func TestUpgradeLiftsTheDeadline(t *testing.T) {

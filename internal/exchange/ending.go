@@ -14,7 +14,8 @@ type Ending struct {
 	FirstByte time.Duration // until the head of the response, 0 where there was none
 	Duration  time.Duration
 	Route     string // the pattern that matched, "" where none is known
-	Cause     error
+	Cause     error  // why it failed, all that was noted
+	First     error  // what was noted first, and names the failure
 	Panic     any    // the value of a panic, answered or not
 	Stack     []byte // its stack, where somebody took it
 	WriteErr  error  // the first failure of a write
@@ -48,13 +49,15 @@ func (x *Exchange) end(panicked any) {
 }
 
 func (x *Exchange) ending(panicked any) Ending {
-	e := Ending{BytesIn: x.body.n.Load(), Duration: time.Since(x.start)}
-	expired := x.Expired()
-	if !expired {
+	e := Ending{BytesIn: x.body.n.Load(), Duration: x.Now()}
+	x.mu.Lock()
+	expiry := x.expiry
+	x.mu.Unlock()
+	expired := expiry != nil
+	if expired {
+		e.Duration, e.Abandoned = expiry.at, expiry.abandoned
+	} else {
 		x.SawRoute(x.req.Pattern) // the handler has returned: the request is ours again
-	}
-	e.Abandoned = expired && !x.returnedLate.Load()
-	if !expired {
 		e.ClientGone = x.ClientGone()
 	}
 	x.mu.Lock()
@@ -78,7 +81,10 @@ func (x *notes) copyTo(e *Ending) {
 	if n == nil {
 		return
 	}
-	e.Cause, e.Panic, e.Stack = n.cause, n.panicked, n.stack
+	e.Cause, e.Panic, e.Stack = n.cause(), n.panicked, n.stack
+	if len(n.causes) > 0 {
+		e.First = n.causes[0]
+	}
 	e.Intended, e.ProblemID = n.intended, n.problemID
 	e.Refused, e.Deadline, e.Remarks = n.refused, n.deadline, n.remarks
 	e.ClientGone = e.ClientGone || n.gone

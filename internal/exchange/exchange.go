@@ -43,11 +43,10 @@ type Exchange struct {
 	first     [1]Observer // the usual one
 	observers *[]Observer // all of them, where there are more
 
-	detached     *detached   // the handler that runs on a goroutine of its own
-	over         atomic.Bool // the observers were told
-	left         atomic.Bool // the owner has returned; whoever still holds the exchange is late
-	returnedLate atomic.Bool // the handler came back after its deadline
-	returned     bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
+	detached *detached   // the handler that runs on a goroutine of its own
+	over     atomic.Bool // the observers were told
+	left     atomic.Bool // the owner has returned; whoever still holds the exchange is late
+	returned bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
 }
 
 // Observer is told how the request ended.
@@ -56,8 +55,9 @@ type Observer interface {
 	// on the goroutine that ended it: the server's, or the timer's while the
 	// handler is still running. It must not touch the request's maps.
 	Ended(x *Exchange, e *Ending)
-	// Late is called after Ended, when a handler that outlived its request
-	// has ended; panicked is the value it panicked with, or nil.
+	// Late is called after Ended, when a handler that was abandoned has ended,
+	// and when one panicked too late to be answered; panicked is the value, or
+	// nil.
 	Late(x *Exchange, panicked any, stack []byte)
 }
 
@@ -161,7 +161,7 @@ func (x *Exchange) Leave() {
 		x.removeTemporaryFiles()
 	}
 	takenOver, cut := x.handBack()
-	if v != nil || !takenOver {
+	if !x.Expired() && (v != nil || !takenOver) { // else it is told of where it ended
 		x.end(v)
 	}
 	x.left.Store(true)

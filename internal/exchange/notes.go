@@ -16,7 +16,7 @@ type notes struct {
 }
 
 type noted struct {
-	cause     error
+	causes    []error
 	bodyErr   error
 	intended  int
 	panicked  any
@@ -48,12 +48,52 @@ func (x *Exchange) Note(err error) {
 }
 
 func (n *noted) add(err error) {
-	switch {
-	case n.cause == nil, bare(n.cause):
-		n.cause = err
-	case !bare(err) && !identical(n.cause, err):
-		n.cause = errors.Join(n.cause, err)
+	if len(n.causes) > 0 && bare(err) {
+		return
 	}
+	for i, c := range n.causes {
+		switch {
+		case contains(c, err):
+			return
+		case bare(c), contains(err, c):
+			n.causes[i] = err
+			return
+		}
+	}
+	n.causes = append(n.causes, err)
+}
+
+// maxSearch bounds how many errors of a tree are searched for another.
+const maxSearch = 32
+
+// contains reports whether err is part of tree. Where errors.Is would ask, this
+// only compares: the methods may be hostile, and the tree may have no end.
+func contains(tree, err error) (found bool) {
+	defer func() { _ = recover() }() // an Unwrap method that panics
+	todo := []error{tree}
+	for n := 0; n < maxSearch && len(todo) > 0; n++ {
+		e := todo[0]
+		todo = todo[1:]
+		if identical(e, err) {
+			return true
+		}
+		switch u := e.(type) { //nolint:errorlint // this is the walk
+		case interface{ Unwrap() error }:
+			todo = append(todo, u.Unwrap())
+		case interface{ Unwrap() []error }:
+			more := u.Unwrap()
+			todo = append(todo, more[:min(len(more), maxSearch)]...)
+		}
+	}
+	return false
+}
+
+// cause is all of them in one error.
+func (n *noted) cause() error {
+	if len(n.causes) == 1 {
+		return n.causes[0]
+	}
+	return errors.Join(n.causes...)
 }
 
 // bare reports whether err says only that a context ended, and not why.
@@ -147,7 +187,7 @@ func (x *Exchange) Cause() error {
 	if x.noted == nil {
 		return nil
 	}
-	return x.noted.cause
+	return x.noted.cause()
 }
 
 // SetID sets the id of the request. To be called before the handler runs.
