@@ -127,7 +127,7 @@ func TestMalformed(t *testing.T) {
 
 func TestUnknownCoding(t *testing.T) {
 	mw := limits.New(limits.Config{MaxDecodedBytes: 1 << 20})
-	for _, coding := range []string{"zstd", "br", "gzip, br", "gzip;q=1", "gzip, gzip, gzip, gzip"} {
+	for _, coding := range []string{"zstd", "br", "gzip, br", "gzip;q=1", "gzip, gzip, gzip, gzip"} { //nolint:dupword // more than anybody needs
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest("POST", "/", strings.NewReader("x"))
 		r.Header.Set("Content-Encoding", coding)

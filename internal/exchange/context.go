@@ -195,7 +195,7 @@ func (x *Exchange) parentEnded() {
 // the server it is false: net/http cancels the context then, too.
 func (x *Exchange) ClientGone() bool {
 	return !x.left.Load() &&
-		x.parent.Err() == context.Canceled && context.Cause(x.parent) == context.Canceled
+		x.parent.Err() == context.Canceled && context.Cause(x.parent) == context.Canceled //nolint:errorlint // a cause that wraps it is somebody's own
 }
 
 // finished is how a context ends whose request ended.

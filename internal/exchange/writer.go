@@ -140,7 +140,7 @@ func (x *Exchange) inform(code int) {
 // commit records the final status.
 func (x *Exchange) commit(code int) {
 	x.committed.Store(true)
-	x.status = int32(code) //nolint:gosec // three digits
+	x.status = int32(code)
 	x.declared = -1
 	stream := x.stream.Load()
 	if stream > 0 || x.observed() { // else nobody asks
