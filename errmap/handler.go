@@ -67,6 +67,7 @@ func (m *Mapper) panicked(x *exchange.Exchange, w http.ResponseWriter, r *http.R
 		x.Intend(http.StatusInternalServerError)
 		x.Drop()
 	default:
-		m.respond(x, w, r, internal())
+		p := internal()
+		m.respond(x, w, r, &p)
 	}
 }

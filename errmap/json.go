@@ -65,12 +65,9 @@ func appendProblem(b []byte, p *Problem) ([]byte, error) {
 	b = appendMember(b, "title", p.title())
 	b = append(b, `,"status":`...)
 	b = strconv.AppendInt(b, int64(p.Status), 10)
-	for _, m := range [...]struct{ name, value string }{{"detail", p.Detail}, {"instance", p.Instance}, {"code", p.Code}} {
-		if m.value != "" {
-			b = append(b, ',')
-			b = appendMember(b, m.name, m.value)
-		}
-	}
+	b = appendOptional(b, "detail", p.Detail)
+	b = appendOptional(b, "instance", p.Instance)
+	b = appendOptional(b, "code", p.Code)
 	if len(p.Fields) > 0 {
 		b = append(b, `,"errors":`...)
 		b = appendFields(b, p.Fields)
@@ -81,6 +78,13 @@ func appendProblem(b []byte, p *Problem) ([]byte, error) {
 
 // blank is the type that stands for none.
 const blank = "about:blank"
+
+func appendOptional(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	return appendMember(append(b, ','), name, value)
+}
 
 func appendMember(b []byte, name, value string) []byte {
 	b = append(append(append(b, '"'), name...), `":`...)

@@ -52,14 +52,14 @@ func mend(p *Problem) {
 
 // document encodes p. If that fails it makes p the 500 that it encodes instead.
 func document(r *http.Request, p *Problem, body *[]byte) (ok bool) {
-	x := exchange.From(r.Context())
 	if p.Status >= 500 && p.Instance == "" {
-		p.Instance = instance(x)
+		p.Instance = instance(exchange.From(r.Context()))
 	}
 	var err error
-	if *body, err = appendProblem(make([]byte, 0, 192), p); err == nil {
+	if *body, err = appendProblem(make([]byte, 0, 128), p); err == nil {
 		return true
 	}
+	x := exchange.From(r.Context())
 	if x != nil {
 		x.Note(err)
 	}

@@ -38,7 +38,7 @@ func (m *Mapper) aside(x *exchange.Exchange, w http.ResponseWriter, r *http.Requ
 	var v verdict
 	m.judge(r.Context(), &v, x, err)
 	v.note(x)
-	m.respond(nil, w, r, v.problem)
+	m.respond(nil, w, r, &v.problem)
 }
 
 func (m *Mapper) write(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, err error) {
@@ -49,7 +49,7 @@ func (m *Mapper) write(x *exchange.Exchange, w http.ResponseWriter, r *http.Requ
 	var v verdict
 	m.judge(r.Context(), &v, x, err)
 	if x == nil {
-		m.respond(nil, w, r, v.problem)
+		m.respond(nil, w, r, &v.problem)
 		return
 	}
 	v.note(x)
@@ -62,7 +62,7 @@ func (m *Mapper) write(x *exchange.Exchange, w http.ResponseWriter, r *http.Requ
 		x.Drop()
 		report(x, r, &v)
 	default:
-		m.respond(x, w, r, v.problem)
+		m.respond(x, w, r, &v.problem)
 		if v.problem.Status >= 500 {
 			report(x, r, &v)
 		}
@@ -88,18 +88,19 @@ func report(x *exchange.Exchange, r *http.Request, v *verdict) {
 // hold back what was written to it.
 func stateOf(w http.ResponseWriter, x *exchange.Exchange) exchange.Wire {
 	s := x.Wire()
-	if s.Status == 0 && w != x.Writer() {
-		if t := tracked(w); t != nil {
-			s.Status, s.Taken = t.status, s.Taken || t.taken
-		}
+	if s.Status != 0 {
+		return s
+	}
+	if t := tracked(w); t != nil {
+		s.Status, s.Taken = t.status, s.Taken || t.taken
 	}
 	return s
 }
 
 // respond renders p. x is nil where w does not lead to an exchange.
-func (m *Mapper) respond(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, p Problem) {
+func (m *Mapper) respond(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, p *Problem) {
 	if !m.custom {
-		m.render(w, r, p)
+		m.render(w, r, *p)
 		return
 	}
 	t := tracked(w)
@@ -107,8 +108,8 @@ func (m *Mapper) respond(x *exchange.Exchange, w http.ResponseWriter, r *http.Re
 		t = &tracker{ResponseWriter: w}
 		w = t.shape()
 	}
-	prepare(w.Header(), &p)
-	if v := m.tryRender(w, r, p); v != nil && x != nil {
+	prepare(w.Header(), p)
+	if v := m.tryRender(w, r, *p); v != nil && x != nil {
 		x.Note(fmt.Errorf("errmap: Render panicked: %s", printed(v)))
 	}
 	if t.status != 0 || t.taken {

@@ -21,6 +21,7 @@ import (
 // L1, L6, L13, L14: what is delivered never exceeds the limit, exactly the
 // limit passes, declared or chunked.
 func TestBodyLimit(t *testing.T) {
+	t.Parallel()
 	const limit = 1000
 	for _, p := range protocols {
 		saw := make(chan read, 1)
@@ -125,6 +126,7 @@ func TestBodyIsDeadAfterTheRequest(t *testing.T) {
 // L9: the limit holds for every way in which a body is read, since it is the
 // body that has it; multipart forms too, whatever ParseMultipartForm is told.
 func TestMultipartFormIsBounded(t *testing.T) {
+	t.Parallel()
 	saw := make(chan error, 1)
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 1000})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		saw <- r.ParseMultipartForm(32 << 20)
@@ -144,6 +146,7 @@ func TestMultipartFormIsBounded(t *testing.T) {
 // so nothing past the limit reaches anybody. A declared length is refused all
 // the same; of a chunked body only what was read counts.
 func TestDecoderThatStopsEarly(t *testing.T) {
+	t.Parallel()
 	body := `{"a":1}` + strings.Repeat(" ", 10_000)
 	var read int64
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 1000})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

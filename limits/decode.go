@@ -46,18 +46,19 @@ func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBo
 // unknownCoding is why a request is refused for its Content-Encoding.
 func (p *policy) unknownCoding(r *http.Request) error {
 	names := p.codings(r)
-	e := &Error{Reason: ReasonCoding, Got: -1, status: http.StatusUnsupportedMediaType}
 	if len(names) > maxCodings {
-		e.what, e.Limit, e.Got = "too many content codings", maxCodings, int64(len(names))
-		return e
+		return unsupported("too many content codings", maxCodings, int64(len(names)))
 	}
 	for _, name := range names {
 		if name != "gzip" && name != "deflate" {
-			e.what = "unknown content coding"
-			return e
+			return unsupported("unknown content coding", 0, -1)
 		}
 	}
 	return nil
+}
+
+func unsupported(what string, limit, got int64) *Error {
+	return &Error{Reason: ReasonCoding, Limit: limit, Got: got, what: what, status: http.StatusUnsupportedMediaType}
 }
 
 // stage undoes one coding. Each is bounded by itself: of two, the outer one may

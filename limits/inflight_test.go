@@ -216,6 +216,7 @@ func TestPermitsComeBack(t *testing.T) {
 // L18: a hijacked connection gives its permit back at once, and only once; a
 // stream keeps its permit (L17: what bounds a slow reader is the deadline).
 func TestHijackGivesThePermitBack(t *testing.T) {
+	t.Parallel()
 	release, hijacked := make(chan struct{}), make(chan struct{})
 	s := serve(t, limits.New(limits.Config{MaxInFlight: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -254,6 +255,7 @@ func TestHijackGivesThePermitBack(t *testing.T) {
 
 // An HTTP/2 handler that was left behind keeps its permit until it ends.
 func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
+	t.Parallel()
 	for _, order := range []string{"limits outside", "timeout outside"} {
 		t.Run(order, func(t *testing.T) {
 			release, ended := make(chan struct{}), make(chan struct{})

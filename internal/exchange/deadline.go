@@ -43,19 +43,20 @@ type Term struct {
 	Began  time.Duration // when the limit began to count
 	At     time.Duration // when it ends; 0: never
 	Budget time.Duration // what the caller gave, 0 where nothing
+	Last   bool          // Leave follows Disarm at once, and settles
 
 	enforced *Term // what is enforced after a cooperative one has ended the context
 }
 
 // deadline is the timer and what it enforces, guarded by life.mu.
 type deadline struct {
-	term    Term // what counts now
-	timer   *time.Timer
-	born    time.Duration // what Exchange.Deadline says: contexts keep the deadline they were born with
-	expired bool          // the deadline has won: the handler's response is no longer asked for
-	lifted  bool          // a hijack or a 101 has ended all deadlines
-	firing  sync.Mutex    // held by the timer's goroutine once it has won
-	accept  http.Header   // what an answer may need of the request's headers
+	term   Term // what counts now
+	timer  *time.Timer
+	born   time.Duration // what Exchange.Deadline says: contexts keep the deadline they were born with
+	expiry *expiry       // the deadline has won: the handler's response is no longer asked for
+	lifted bool          // a hijack or a 101 has ended all deadlines
+	firing sync.Mutex    // held by whoever enforces the expiry
+	accept http.Header   // what an answer may need of the request's headers
 }
 
 // Now is the time since the start of the exchange.
@@ -69,7 +70,7 @@ func (x *Exchange) Arm(t Term, detach bool) (before Term) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	before = x.term
-	if x.expired || x.lifted {
+	if x.expiry != nil || x.lifted {
 		return before
 	}
 	if !t.Cooperative {
@@ -126,7 +127,7 @@ func (x *Exchange) set(t Term, left time.Duration) {
 func (x *Exchange) Move(at func(Term) time.Duration) (Term, bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.term.Rules == nil || x.expired || x.lifted {
+	if x.term.Rules == nil || x.expiry != nil || x.lifted {
 		return x.term, false
 	}
 	t := x.term
@@ -155,14 +156,14 @@ func (t Term) notBefore(at time.Duration) Term {
 func (x *Exchange) Expired() bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return x.expired
+	return x.expiry != nil
 }
 
 // lift ends all deadlines: the connection now belongs to somebody else.
 func (x *Exchange) lift() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.expired {
+	if x.expiry == nil {
 		x.lifted = true
 		x.set(Term{}, 0)
 	}
@@ -172,13 +173,18 @@ func (x *Exchange) lift() {
 // time; if not, the answer is complete when it returns.
 func (x *Exchange) Disarm(before Term) (inTime bool) {
 	x.mu.Lock()
-	if x.expired {
+	if due := x.dueLocked(); due > 0 && !x.term.Cooperative && x.Now() >= due {
 		x.mu.Unlock()
-		x.returnedLate.Store(true)
-		x.firing.Lock()   // until the timer's goroutine is through
-		x.firing.Unlock() //nolint:staticcheck // nothing is guarded, only waited for
+		x.enforce(true)
+		x.mu.Lock()
+	}
+	if e := x.expiry; e != nil {
+		x.mu.Unlock()
+		e.handlerBack()
+		x.awaitExpiry()
 		return false
 	}
+	last := x.term.Last
 	if !x.lifted {
 		var left time.Duration
 		if before.Rules != nil {
@@ -188,7 +194,7 @@ func (x *Exchange) Disarm(before Term) (inTime bool) {
 		x.born = before.At
 	}
 	x.mu.Unlock()
-	if before.Rules == nil {
+	if before.Rules == nil && !last {
 		x.settle()
 	}
 	return true
@@ -198,7 +204,7 @@ func (x *Exchange) Disarm(before Term) (inTime bool) {
 func (x *Exchange) streamBegan(limit time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.timer != nil && x.term.Rules != nil && x.term.At > x.Now()+limit && !x.expired {
+	if x.timer != nil && x.term.Rules != nil && x.term.At > x.Now()+limit && x.expiry == nil {
 		x.timer.Reset(limit)
 	}
 }
@@ -217,71 +223,6 @@ func (x *Exchange) unify() {
 		x.publish() // after the first byte these are the trailers
 		x.apart.Store(false)
 	}
-}
-
-// fire is the timer's function.
-func (x *Exchange) fire() {
-	x.mu.Lock()
-	t := x.term
-	if t.Rules == nil || t.At == 0 || x.expired {
-		x.mu.Unlock()
-		return
-	}
-	at := t.At
-	if t.Stream > 0 && x.committed.Load() {
-		at = time.Duration(x.last.Load()) + t.Stream
-	}
-	if wait := at - x.Now(); wait > 0 {
-		x.timer.Reset(wait)
-		x.mu.Unlock()
-		return
-	}
-	if t.Cooperative {
-		x.term = Term{}
-		if e := t.enforced; e != nil {
-			x.set(*e, e.At-x.Now())
-		}
-		x.mu.Unlock()
-		x.endContext(t.Policy.Cause(t, x.Now()-t.Began, PhaseHandler))
-		return
-	}
-	x.expired = true
-	x.firing.Lock()
-	d := x.detached
-	x.mu.Unlock()
-	defer x.firing.Unlock()
-	if d != nil {
-		defer close(d.fired)
-	}
-	x.expire(t)
-}
-
-// past is a deadline that has passed for certain.
-var past = time.Unix(1, 0)
-
-// expire enforces the deadline. The order matters: no write may slip through
-// after the context ended, and from Go 1.27 on the answer to an Expect:
-// 100-continue request waits for a lock that the stuck Read holds.
-func (x *Exchange) expire(t Term) {
-	broken := x.breakIn()
-	gone := x.ClientGone()
-	err := t.Policy.Cause(t, x.Now()-t.Began, x.phase())
-	x.noteExpiry(err, gone)
-	x.endContext(err)
-	if x.body.pending() {
-		_ = x.inner.setReadDeadline(past) // where it cannot be set, nobody can be freed by it
-	}
-	switch {
-	case x.hijacked: // while the timer was on its way
-	case x.committed.Load():
-		x.breakOff(!broken)
-		x.sever()
-	case gone:
-		x.cut = true
-	default:
-		x.answer(t.Policy, err)
-	}
-	x.end(nil)
 }
 
 func (x *Exchange) endContext(cause error) {

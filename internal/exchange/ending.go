@@ -49,14 +49,15 @@ func (x *Exchange) end(panicked any) {
 }
 
 func (x *Exchange) ending(panicked any) Ending {
-	e := Ending{BytesIn: x.body.n.Load(), Duration: time.Since(x.start)}
-	expired := x.Expired()
-	if !expired {
+	e := Ending{BytesIn: x.body.n.Load(), Duration: x.Now()}
+	x.mu.Lock()
+	expiry := x.expiry
+	x.mu.Unlock()
+	expired := expiry != nil
+	if expired {
+		e.Duration, e.Abandoned = expiry.at, expiry.abandoned
+	} else {
 		x.SawRoute(x.req.Pattern) // the handler has returned: the request is ours again
-	}
-	e.Abandoned = expired && !x.returnedLate.Load()
-	x.abandoned.Store(e.Abandoned)
-	if !expired {
 		e.ClientGone = x.ClientGone()
 	}
 	x.mu.Lock()

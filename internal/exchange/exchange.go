@@ -43,12 +43,10 @@ type Exchange struct {
 	first     [1]Observer // the usual one
 	observers *[]Observer // all of them, where there are more
 
-	detached     *detached   // the handler that runs on a goroutine of its own
-	over         atomic.Bool // the observers were told
-	left         atomic.Bool // the owner has returned; whoever still holds the exchange is late
-	returnedLate atomic.Bool // the handler came back after its deadline
-	abandoned    atomic.Bool // it had not when the answer went out
-	returned     bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
+	detached *detached   // the handler that runs on a goroutine of its own
+	over     atomic.Bool // the observers were told
+	left     atomic.Bool // the owner has returned; whoever still holds the exchange is late
+	returned bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
 }
 
 // Observer is told how the request ended.
@@ -163,7 +161,7 @@ func (x *Exchange) Leave() {
 		x.removeTemporaryFiles()
 	}
 	takenOver, cut := x.handBack()
-	if v != nil || !takenOver {
+	if !x.Expired() && (v != nil || !takenOver) { // else it is told of where it ended
 		x.end(v)
 	}
 	x.left.Store(true)

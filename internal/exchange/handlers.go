@@ -64,8 +64,8 @@ func (x *Exchange) ServeArmed(before Term, next http.Handler, w http.ResponseWri
 		if res.panicked != nil {
 			res.stack = debug.Stack()
 		}
-		x.linger()
 		x.late(res)
+		x.linger()
 	}()
 	next.ServeHTTP(w, r)
 }
@@ -73,7 +73,8 @@ func (x *Exchange) ServeArmed(before Term, next http.Handler, w http.ResponseWri
 // late reports the end of a handler whose request had ended before: to the
 // observers, without any to the server's ErrorLog.
 func (x *Exchange) late(res result) {
-	if res.panicked != nil || x.abandoned.Load() {
+	x.awaitExpiry()
+	if res.panicked != nil || x.expiry.abandoned {
 		for _, o := range x.Observers() {
 			o.Late(x, res.panicked, res.stack)
 		}
@@ -115,6 +116,7 @@ func (x *Exchange) ServeDetached(before Term, next http.Handler, w http.Response
 	case res.panicked == http.ErrAbortHandler: //nolint:errorlint // as net/http compares it
 		panic(res.panicked)
 	case res.panicked != nil:
+		x.Panicked(res.panicked, res.stack) // whoever recovers it sees the stack of this goroutine
 		x.logf("http: panic in the handler's own goroutine: %v\n%s", res.panicked, res.stack)
 		panic(res.panicked)
 	}
@@ -125,6 +127,12 @@ func (x *Exchange) serveApart(ended chan<- result, next http.Handler, w http.Res
 	defer func() {
 		if v := recover(); v != nil {
 			res = result{panicked: v, stack: debug.Stack()}
+		}
+		x.mu.Lock()
+		e := x.expiry
+		x.mu.Unlock()
+		if e != nil {
+			e.handlerBack()
 		}
 		d := x.detached
 		d.mu.Lock()

@@ -19,7 +19,7 @@ func (c core) Header() http.Header {
 		x.route = p
 	}
 	if x.own == nil {
-		if !x.expired {
+		if x.expiry == nil {
 			x.own = x.inner.w.Header().Clone()
 		}
 		if x.own == nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 )
 
@@ -49,12 +48,44 @@ func (x *Exchange) Note(err error) {
 }
 
 func (n *noted) add(err error) {
-	switch {
-	case len(n.causes) == 1 && bare(n.causes[0]):
-		n.causes[0] = err
-	case len(n.causes) == 0 || !bare(err) && !slices.ContainsFunc(n.causes, func(c error) bool { return identical(c, err) }):
-		n.causes = append(n.causes, err)
+	if len(n.causes) > 0 && bare(err) {
+		return
 	}
+	for i, c := range n.causes {
+		switch {
+		case contains(c, err):
+			return
+		case bare(c), contains(err, c):
+			n.causes[i] = err
+			return
+		}
+	}
+	n.causes = append(n.causes, err)
+}
+
+// maxSearch bounds how many errors of a tree are searched for another.
+const maxSearch = 32
+
+// contains reports whether err is part of tree. Where errors.Is would ask, this
+// only compares: the methods may be hostile, and the tree may have no end.
+func contains(tree, err error) (found bool) {
+	defer func() { _ = recover() }() // an Unwrap method that panics
+	todo := []error{tree}
+	for n := 0; n < maxSearch && len(todo) > 0; n++ {
+		e := todo[0]
+		todo = todo[1:]
+		if identical(e, err) {
+			return true
+		}
+		switch u := e.(type) { //nolint:errorlint // this is the walk
+		case interface{ Unwrap() error }:
+			todo = append(todo, u.Unwrap())
+		case interface{ Unwrap() []error }:
+			more := u.Unwrap()
+			todo = append(todo, more[:min(len(more), maxSearch)]...)
+		}
+	}
+	return false
 }
 
 // cause is all of them in one error.

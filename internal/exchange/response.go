@@ -40,7 +40,9 @@ func (x *Exchange) Drop() {
 // Abandoned reports whether the deadline was enforced and the handler is still
 // running.
 func (x *Exchange) Abandoned() bool {
-	return x.Expired() && !x.returnedLate.Load()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.expiry != nil && !x.expiry.isBack()
 }
 
 // Report writes to the server's ErrorLog what would be lost otherwise: nobody

@@ -14,28 +14,29 @@ import (
 // unless they say otherwise.
 type writing struct {
 	inner   inner
-	gate    atomic.Uint32 // open, busy, closed
-	wmu     sync.Mutex    // held while something is written
-	control sync.Mutex    // guards off, and the calls that move deadlines
-	off     bool          // ResponseController calls are refused
+	wmu     sync.Mutex // held while something is written
+	control sync.Mutex // guards off, and the calls that move deadlines
 
-	apart atomic.Bool // the handler works on a header map of its own
-	own   http.Header // that map, made when first touched; guarded by life.mu
-
+	gate      atomic.Uint32 // open, busy, closed
+	apart     atomic.Bool   // the handler works on a header map of its own
 	committed atomic.Bool
-	sealed    seal          // why the gate is closed
-	status    int32         // the final status handed to the server
-	declared  int64         // Content-Length of the response, -1 where none was declared
-	written   int64         // bytes of the body that the server took
-	started   time.Duration // when the response was committed, from the start of the request
-	last      atomic.Int64  // when something was last written, from the start, in nanoseconds
-	stream    atomic.Int64  // the longest silence allowed, in nanoseconds; 0: any
-	flushed   bool          // the head is known to be on the wire
-	hijacked  bool
-	traffic   *traffic // of the connection after the hijack, where it is counted
-	cut       bool
-	timedOut  bool  // the server's WriteTimeout had passed
-	writeErr  error // the first failure of the wire
+	status    int32 // the final status handed to the server
+
+	off      bool // ResponseController calls are refused
+	sealed   seal // why the gate is closed
+	flushed  bool // the head is known to be on the wire
+	hijacked bool
+	cut      bool
+	timedOut bool // the server's WriteTimeout had passed
+
+	own      http.Header   // the handler's header map, made when first touched; guarded by life.mu
+	declared int64         // Content-Length of the response, -1 where none was declared
+	written  int64         // bytes of the body that the server took
+	started  time.Duration // when the response was committed, from the start of the request
+	last     atomic.Int64  // when something was last written, from the start, in nanoseconds
+	stream   atomic.Int64  // the longest silence allowed, in nanoseconds; 0: any
+	traffic  *traffic      // of the connection after the hijack, where it is counted
+	writeErr error         // the first failure of the wire
 }
 
 // States of the gate. A write goes from open to busy and back; whoever closes
@@ -74,6 +75,9 @@ func (s seal) err() error {
 // begin lets an operation on the wire start, or says why none may any more.
 // After a nil error done must be deferred.
 func (x *Exchange) begin() error {
+	if x.apart.Load() && !x.committed.Load() && x.gate.Load() == gateOpen && x.overdue() {
+		x.fire() // the timer is late
+	}
 	x.wmu.Lock()
 	if x.gate.CompareAndSwap(gateOpen, gateBusy) {
 		return nil

@@ -1,0 +1,194 @@
+package timeout_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/bulwark-go/bulwark/timeout"
+)
+
+// get prints what a client sees.
+func get(h http.Handler, header ...string) {
+	s := httptest.NewServer(h)
+	defer s.Close()
+	req, _ := http.NewRequest(http.MethodGet, s.URL, http.NoBody)
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		req.Header.Set(name, value)
+	}
+	res, err := s.Client().Do(req)
+	if err != nil {
+		fmt.Println("broken:", err != nil)
+		return
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	fmt.Printf("%s %q", res.Status, body)
+	if err != nil {
+		fmt.Print(" ", err)
+	}
+	fmt.Println()
+}
+
+// slow listens to its context, as a query of a database does.
+var slow = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	select {
+	case <-time.After(300 * time.Millisecond):
+		fmt.Fprint(w, "a report")
+	case <-r.Context().Done():
+	}
+})
+
+func Example() {
+	h := timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(slow)
+	get(h)
+	// Output: 504 Gateway Timeout "Gateway Timeout\n"
+}
+
+// The handler learns why its context ended.
+func ExampleError() {
+	h := timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(http.HandlerFunc(
+		func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			fmt.Println(r.Context().Err() == context.DeadlineExceeded)
+			if e, ok := errors.AsType[*timeout.Error](context.Cause(r.Context())); ok {
+				fmt.Println(e.Limit, e.Phase, e.StatusCode())
+			}
+		}))
+	get(h)
+	// Output:
+	// true
+	// 20ms handler 504
+	// 504 Gateway Timeout "Gateway Timeout\n"
+}
+
+// A route takes longer than the rest.
+func ExampleOverride() {
+	mux := http.NewServeMux()
+	mux.Handle("GET /", timeout.Override(10*time.Second)(slow))
+	h := timeout.New(timeout.Config{Limit: 100 * time.Millisecond})(mux)
+	get(h)
+	// Output: 200 OK "a report"
+}
+
+// The wrong nesting: an Override outside of New finds no deadline to move, and
+// the route keeps the default.
+func ExampleOverride_wrongNesting() {
+	h := timeout.Override(10 * time.Second)(
+		timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(slow))
+	get(h)
+	// Output: 504 Gateway Timeout "Gateway Timeout\n"
+}
+
+// A handler that finds out what it is up to asks for more.
+func ExampleExtend() {
+	h := timeout.New(timeout.Config{Limit: 100 * time.Millisecond, Max: time.Minute})(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			ctx, err := timeout.Extend(r.Context(), 10*time.Second)
+			if err != nil {
+				return
+			}
+			slow(w, r.WithContext(ctx))
+		}))
+	get(h)
+	// Output: 200 OK "a report"
+}
+
+// Work that is only worth it with time left.
+func ExampleRemaining() {
+	h := timeout.New(timeout.Config{Limit: 10 * time.Second})(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			if left, ok := timeout.Remaining(r.Context()); ok && left > 5*time.Second {
+				fmt.Fprint(w, "the long way")
+			}
+		}))
+	get(h)
+	// Output: 200 OK "the long way"
+}
+
+// Server-sent events last longer than Limit, for as long as they come.
+func ExampleConfig_stream() {
+	h := timeout.New(timeout.Config{Limit: 5 * time.Second, Stream: 300 * time.Millisecond})(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for range 3 {
+				fmt.Fprint(w, "data: tick\n\n")
+				w.(http.Flusher).Flush()
+			}
+			<-r.Context().Done() // and then no more
+		}))
+	get(h)
+	// Output: 200 OK "data: tick\n\ndata: tick\n\ndata: tick\n\n" unexpected EOF
+}
+
+// An answer of one's own.
+func ExampleConfig_errorHandler() {
+	h := timeout.New(timeout.Config{
+		Limit: 20 * time.Millisecond,
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusGatewayTimeout)
+			fmt.Fprint(w, `{"error":"too slow"}`)
+		},
+	})(slow)
+	get(h)
+	// Output: 504 Gateway Timeout "{\"error\":\"too slow\"}"
+}
+
+// What the gateway in front says it will wait for.
+func ExampleConfig_trustCaller() {
+	h := timeout.New(timeout.Config{
+		Limit:       10 * time.Second,
+		TrustCaller: func(r *http.Request) bool { return strings.HasPrefix(r.RemoteAddr, "127.0.0.1:") },
+	})(slow)
+	get(h, "X-Request-Timeout-Ms: 20")
+	get(h, "X-Request-Timeout-Ms: 0")
+	get(h)
+	// Output:
+	// 504 Gateway Timeout "Gateway Timeout\n"
+	// 504 Gateway Timeout "Gateway Timeout\n"
+	// 200 OK "a report"
+}
+
+// The context is that of the request: a query ends with it.
+func ExampleNew_database() {
+	query := func(ctx context.Context) error { // db.QueryContext(ctx, …)
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	h := timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) {
+			if err := query(r.Context()); err != nil {
+				fmt.Println("query:", err)
+			}
+		}))
+	get(h)
+	// Output:
+	// query: context deadline exceeded
+	// 504 Gateway Timeout "Gateway Timeout\n"
+}
+
+// A client tells the service it calls how long it will wait.
+func ExampleNewTransport() {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Println("told:", r.Header.Get("X-Request-Timeout-Ms"))
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	client := http.Client{Transport: timeout.NewTransport(timeout.TransportConfig{
+		Limit:   500 * time.Millisecond,
+		Reserve: 100 * time.Millisecond,
+	})}
+	_, err := client.Get(s.URL)
+	e, ok := errors.AsType[*timeout.Error](err)
+	fmt.Println(ok && e.Limit == 500*time.Millisecond)
+	// Output:
+	// told: 400
+	// true
+}
