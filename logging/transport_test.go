@@ -162,7 +162,7 @@ func TestG58_AForgottenCloseIsNotLost(t *testing.T) {
 	ctx, cancel = context.WithCancel(context.Background())
 	defer cancel() // and the connection with it
 	forget(ctx)
-	for len(l.wrote) == 0 {
+	for deadline := time.Now().Add(10 * time.Second); len(l.wrote) == 0 && time.Now().Before(deadline); {
 		runtime.GC()
 		runtime.Gosched()
 	}
