@@ -220,3 +220,21 @@ func TestWrongConfig(t *testing.T) {
 		"limits: Override: MaxBodyBytes must not be negative; BodyCeiling is New's to set; Shadow is New's to set",
 		func() { limits.Override(limits.Config{MaxBodyBytes: -1, BodyCeiling: 1, Shadow: true}) })
 }
+
+// A middleware further out may serve once more, say for a fallback: the body
+// is as alive as it was.
+func TestServingTwice(t *testing.T) {
+	var got []string
+	h := limits.New(limits.Config{MaxBodyBytes: 10, MaxDecodedBytes: 10})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		p := make([]byte, 4)
+		n, err := r.Body.Read(p)
+		assert.NoError(t, err)
+		got = append(got, string(p[:n]))
+	}))
+	twice := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		h.ServeHTTP(w, r)
+	})
+	observed(&ending{}, twice).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("01234567")))
+	assert.Equal(t, []string{"0123", "4567"}, got)
+}

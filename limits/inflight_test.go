@@ -334,3 +334,36 @@ func TestErrorHandlerMayServe(t *testing.T) {
 	assert.Equal(t, http.StatusTeapot, w.Code)
 	close(inner.release)
 }
+
+// L17 (navidrome #5472): a client that does not read its response holds its
+// permit no longer than its deadline.
+func TestClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	started := make(chan struct{}, 1)
+	h := timeout.New(timeout.Config{Limit: 300 * time.Millisecond})(
+		limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: patience})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/download" {
+				return
+			}
+			started <- struct{}{}
+			for {
+				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+					return
+				}
+			}
+		})))
+	s := serve(t, h)
+	c := dial(t, s)
+	c.send(t, "GET /download HTTP/1.1\r\nHost: a\r\n\r\n")
+	within(t, started)
+	var status int
+	for range 10 { // each waits until its own deadline
+		res, err := s.Client().Get(s.URL)
+		require.NoError(t, err)
+		res.Body.Close()
+		if status = res.StatusCode; status == 200 {
+			return
+		}
+	}
+	assert.Equal(t, 200, status)
+}
