@@ -23,6 +23,16 @@ func (m *Mapper) Handler(f func(http.ResponseWriter, *http.Request) error) http.
 // off, and a hijacked connection left alone. http.ErrAbortHandler is no accident
 // and passes, and so does the panic of a handler that outlived its deadline,
 // which package timeout reports.
+//
+// It goes outside of everything whose panics it is to answer, and inside of
+// logging and timeout:
+//
+//	bulwark.Chain(logging.New(…), timeout.New(…), limits.New(…), errs.Recover)(mux)
+//
+// The other way round works, but what panics between the two is not answered.
+// A recovery of somebody else's inside of this package's must let
+// http.ErrAbortHandler pass. A compressing middleware may stand between Recover
+// and Handler: what it holds back is taken to be sent.
 func (m *Mapper) Recover(next http.Handler) http.Handler {
 	return m.guard(func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 		defer func() {

@@ -10,7 +10,20 @@ import (
 // client's Accept header prefers to it: the same document as application/json,
 // or one line of text/plain. Where nothing of that is acceptable it is the
 // problem document all the same: an answer in the wrong form is worth more than
-// none. From 500 on the document carries an instance, see [Problem].
+// none. HEAD gets no body. From 500 on the document carries an instance, see
+// [Problem].
+//
+//	{"title":"Not Found","status":404,"code":"user_not_found"}
+//
+// What is public is what a rule says, whatever the status: a deliberate 503 may
+// explain itself, and an unknown error never does. The built-in answers have no
+// Title, so that a document without a type is titled as RFC 9457 section 4.2.1
+// wants it, by the status: "Internal Server Error". The built-in 500 and the
+// timeouts have a Code instead, "internal" and "timeout".
+//
+// Headers that described the success that failed (Content-Length, ETag,
+// Cache-Control and their like) are dropped; those that outer middleware set
+// (CORS, the id of the request, cookies) stay.
 //
 // A value among the extensions that cannot be encoded turns the answer into a
 // 500, and the reason goes to the log line; so the document is never half a one.
@@ -29,12 +42,13 @@ func ProblemJSON(w http.ResponseWriter, r *http.Request, p Problem) {
 	send(w, r, p.Status, body)
 }
 
-// ErrorJSON answers with {"error":"…"}, and where there are Fields with
-// "errors" next to it: [{"pointer":"/name","detail":"…"}]. It shows the Detail,
-// else the Title, else the text of the status in lower case, "not found". Of the
-// built-in answers those that have a Code show that: "internal" for an error
-// that nobody knows, "timeout" for a deadline. Nothing else of the Problem is
-// in the body, and it is always application/json.
+// ErrorJSON answers in the short form, {"error":"not found"}, and where there
+// are Fields with "errors" next to it: [{"pointer":"/name","detail":"…"}]. It
+// shows the Detail, else the Title, else the text of the status in lower case.
+// Of the built-in answers those that have a Code show that: "internal" for an
+// error that nobody knows, "timeout" for a deadline; a Problem of yours is shown
+// by its own words only. Nothing else of the Problem is in the body, and it is
+// always application/json. Headers and HEAD are as with [ProblemJSON].
 func ErrorJSON(w http.ResponseWriter, r *http.Request, p Problem) {
 	mend(&p)
 	body := appendError(make([]byte, 0, 128), &p)

@@ -37,7 +37,8 @@ func Is(target error, p Problem) Rule {
 // As maps errors of type E, wherever one stands in the tree of an error, as
 // errors.As finds them: E is a pointer type, a value type or an interface type.
 // f makes of the error what the client is told, so it must not hand on text
-// that is not meant for clients. If it panics the answer is a 500.
+// that is not meant for clients. If it panics, or gives a status outside of 400
+// to 599, the answer is a 500 and the reason is noted.
 func As[E error](f func(E) Problem) Rule {
 	r := Rule{typ: reflect.TypeFor[E]()}
 	if f == nil {

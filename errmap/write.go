@@ -8,16 +8,24 @@ import (
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// Write answers err, and puts it into the log line. It has the shape of an
-// ErrorHandler and fits as one everywhere. What it does depends on how far the
-// response is:
+// Write answers err, and puts it into the log line of package logging, once.
+// It has the shape of an ErrorHandler and fits as one everywhere. What it does
+// depends on how far the response is:
 //
 //   - Nothing was sent: the answer is rendered.
-//   - A successful response has begun: nothing is appended to it. It is cut off
-//     so that the client sees that it is not whole.
+//   - A successful response has begun: nothing is appended to it. It is broken
+//     off, so that the client is never left with half a file that looks whole.
 //   - An error response (400 or more) has begun: it stands.
 //   - The connection was hijacked, the deadline has answered, or the client has
 //     left: nothing is written.
+//
+// So it may be called any number of times, and the client still gets one answer.
+// What breaks off is the connection on HTTP/1 and the stream on HTTP/2, by a
+// panic with http.ErrAbortHandler at the outermost Bulwark middleware and a past
+// write deadline for the case that somebody recovers it.
+//
+// Where nobody logs, an error of a handler that is answered with 500 or more, or
+// that broke its response off, goes to the server's ErrorLog.
 //
 // Outside of Bulwark's middleware only the first applies: it answers as
 // http.Error would. http.ErrAbortHandler, returned as an error, aborts the
