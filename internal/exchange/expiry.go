@@ -120,7 +120,11 @@ func (x *Exchange) expire(t Term) {
 	gone := x.ClientGone()
 	err := t.Policy.Cause(t, x.Now()-t.Began, x.phase())
 	x.noteExpiry(err, gone)
-	x.endContext(err)
+	if gone {
+		x.endGone()
+	} else {
+		x.endContext(err)
+	}
 	if x.body.pending() {
 		_ = x.inner.setReadDeadline(past) // where it cannot be set, nobody can be freed by it
 	}
