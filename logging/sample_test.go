@@ -24,7 +24,7 @@ func sampled(t *testing.T, share float64, status int, traces []string) map[strin
 	k := &keeper{}
 	records := 0
 	h := logging.New(logging.Config{
-		Logger: slog.New(k), Sample: func(logging.Record) float64 { return share },
+		Logger: slog.New(k), Slow: time.Hour, Sample: func(logging.Record) float64 { return share },
 		OnRecord: func(context.Context, logging.Record) { records++ },
 	})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	for _, tr := range traces {
