@@ -8,6 +8,9 @@ require (
 	github.com/labstack/echo/v5 v5.4.4
 )
 
-require golang.org/x/time v0.15.0 // indirect
+require (
+	golang.org/x/sync v0.22.0 // indirect
+	golang.org/x/time v0.15.0 // indirect
+)
 
 replace github.com/bulwark-go/bulwark => ../

@@ -76,16 +76,20 @@ func BenchmarkTimeoutUnasked(b *testing.B) {
 }
 
 // BenchmarkTimeoutInFlight: what a request costs that waits, in memory and in
-// goroutines, over a bare handler. The handler has 3 KiB of stack, since stacks
+// goroutines, over a bare handler: one that asked for Done, and one that waits
+// for something else. The handler has 3 KiB of stack, since stacks
 // double and a shallow one would hide behind the next power of two.
 func BenchmarkTimeoutInFlight(b *testing.B) {
 	const n = 10_000
-	measure := func(wrap func(http.Handler) http.Handler) (bytes, goroutines float64) {
+	measure := func(wrap func(http.Handler) http.Handler, asks bool) (bytes, goroutines float64) {
 		var arrived sync.WaitGroup
 		release := make(chan struct{})
 		h := wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			deep(func() {
-				done := r.Context().Done()
+				var done <-chan struct{}
+				if asks {
+					done = r.Context().Done()
+				}
 				arrived.Done()
 				select {
 				case <-release:
@@ -113,12 +117,14 @@ func BenchmarkTimeoutInFlight(b *testing.B) {
 		"TimeoutHandler": func(h http.Handler) http.Handler { return http.TimeoutHandler(h, time.Minute, "") },
 	}
 	unwrapped := func(h http.Handler) http.Handler { return h }
-	measure(unwrapped) // the runtime keeps the goroutines it once had
-	bare, bareGoroutines := measure(unwrapped)
-	for name, wrap := range cs {
-		bytes, goroutines := measure(wrap)
-		b.ReportMetric(bytes-bare, name+":B")
-		b.ReportMetric(goroutines-bareGoroutines, name+":goroutines")
+	measure(unwrapped, true) // the runtime keeps the goroutines it once had
+	for asks, how := range map[bool]string{false: "unasked", true: "asked"} {
+		bare, bareGoroutines := measure(unwrapped, asks)
+		for name, wrap := range cs {
+			bytes, goroutines := measure(wrap, asks)
+			b.ReportMetric(bytes-bare, name+":"+how+":B")
+			b.ReportMetric(goroutines-bareGoroutines, name+":"+how+":goroutines")
+		}
 	}
 	b.ReportMetric(0, "ns/op")
 }

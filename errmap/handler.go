@@ -68,7 +68,7 @@ func (m *Mapper) guard(serve func(*exchange.Exchange, http.ResponseWriter, *http
 // panicked answers a panic.
 func (m *Mapper) panicked(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, v any, stack []byte) {
 	x.Panicked(v, stack)
-	x.Report("http: panic serving %v: %s\n%s", r.RemoteAddr, printed(v), stack)
+	x.Reportf("http: panic serving %v: %s\n%s", r.RemoteAddr, printed(v), stack)
 	switch s := stateOf(w, x); {
 	case s.Taken, s.Closed:
 	case x.ClientGone():

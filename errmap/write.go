@@ -88,7 +88,7 @@ func abort(x *exchange.Exchange) {
 // report keeps a failure of ours from being lost where there is no log line.
 func report(x *exchange.Exchange, r *http.Request, v *verdict) {
 	if len(x.Observers()) == 0 {
-		x.Report("errmap: %d for %s %q: %q", v.problem.Status, r.Method, r.URL.Path, text(v.cause))
+		x.Reportf("errmap: %d for %s %q: %q", v.problem.Status, r.Method, r.URL.Path, text(v.cause))
 	}
 }
 

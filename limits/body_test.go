@@ -3,7 +3,6 @@ package limits_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,6 +20,7 @@ import (
 // L1, L6, L13, L14: what is delivered never exceeds the limit, exactly the
 // limit passes, declared or chunked.
 func TestBodyLimit(t *testing.T) {
+	t.Parallel()
 	const limit = 1000
 	for _, p := range protocols {
 		saw := make(chan read, 1)
@@ -72,7 +72,7 @@ func TestErrorIsSticky(t *testing.T) {
 		assert.Equal(t, "01234", string(p[:n]))
 		for range 3 {
 			var tooLarge *http.MaxBytesError
-			require.ErrorAs(t, err, &tooLarge)
+			assert.ErrorAs(t, err, &tooLarge)
 			n, err = r.Body.Read(p)
 			assert.Zero(t, n)
 		}
@@ -89,8 +89,8 @@ func TestErrorIsRemembered(t *testing.T) {
 		inner = exchange.From(r.Context())
 		assert.Empty(t, r.PostFormValue("a"), "net/http itself loses it")
 		var tooLarge *http.MaxBytesError
-		require.ErrorAs(t, inner.BodyError(), &tooLarge)
-		require.ErrorAs(t, inner.Cause(), &tooLarge)
+		assert.ErrorAs(t, inner.BodyError(), &tooLarge)
+		assert.ErrorAs(t, inner.Cause(), &tooLarge)
 	}))
 	r := httptest.NewRequest("POST", "/", chunks{strings.NewReader("a=123456789")})
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -125,6 +125,7 @@ func TestBodyIsDeadAfterTheRequest(t *testing.T) {
 // L9: the limit holds for every way in which a body is read, since it is the
 // body that has it; multipart forms too, whatever ParseMultipartForm is told.
 func TestMultipartFormIsBounded(t *testing.T) {
+	t.Parallel()
 	saw := make(chan error, 1)
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 1000})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		saw <- r.ParseMultipartForm(32 << 20)
@@ -144,6 +145,7 @@ func TestMultipartFormIsBounded(t *testing.T) {
 // so nothing past the limit reaches anybody. A declared length is refused all
 // the same; of a chunked body only what was read counts.
 func TestDecoderThatStopsEarly(t *testing.T) {
+	t.Parallel()
 	body := `{"a":1}` + strings.Repeat(" ", 10_000)
 	var read int64
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 1000})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -197,7 +199,7 @@ func TestErrorHandler(t *testing.T) {
 		MaxBodyBytes: 5,
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			var tooLarge *http.MaxBytesError
-			assert.True(t, errors.As(err, &tooLarge))
+			assert.ErrorAs(t, err, &tooLarge)
 			w.WriteHeader(http.StatusTeapot)
 		},
 	})(never(t))
@@ -217,4 +219,22 @@ func TestWrongConfig(t *testing.T) {
 	assert.PanicsWithValue(t,
 		"limits: Override: MaxBodyBytes must not be negative; BodyCeiling is New's to set; Shadow is New's to set",
 		func() { limits.Override(limits.Config{MaxBodyBytes: -1, BodyCeiling: 1, Shadow: true}) })
+}
+
+// A middleware further out may serve once more, say for a fallback: the body
+// is as alive as it was.
+func TestServingTwice(t *testing.T) {
+	var got []string
+	h := limits.New(limits.Config{MaxBodyBytes: 10, MaxDecodedBytes: 10})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		p := make([]byte, 4)
+		n, err := r.Body.Read(p)
+		assert.NoError(t, err)
+		got = append(got, string(p[:n]))
+	}))
+	twice := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r)
+		h.ServeHTTP(w, r)
+	})
+	observed(&ending{}, twice).ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/", strings.NewReader("01234567")))
+	assert.Equal(t, []string{"0123", "4567"}, got)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -46,18 +47,19 @@ func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBo
 // unknownCoding is why a request is refused for its Content-Encoding.
 func (p *policy) unknownCoding(r *http.Request) error {
 	names := p.codings(r)
-	e := &Error{Reason: ReasonCoding, Got: -1, status: http.StatusUnsupportedMediaType}
 	if len(names) > maxCodings {
-		e.what, e.Limit, e.Got = "too many content codings", maxCodings, int64(len(names))
-		return e
+		return unsupported("too many content codings", maxCodings, int64(len(names)))
 	}
 	for _, name := range names {
 		if name != "gzip" && name != "deflate" {
-			e.what = "unknown content coding"
-			return e
+			return unsupported("unknown content coding", 0, -1)
 		}
 	}
 	return nil
+}
+
+func unsupported(what string, limit, got int64) *Error {
+	return &Error{Reason: ReasonCoding, Limit: limit, Got: got, what: what, status: http.StatusUnsupportedMediaType}
 }
 
 // stage undoes one coding. Each is bounded by itself: of two, the outer one may
@@ -74,11 +76,11 @@ type stage struct {
 func (g *guard) decoder(codings []string) io.Reader {
 	g.bottom = bufio.NewReader(wire{g})
 	src, top := g.bottom, (*stage)(nil)
-	for i := len(codings) - 1; i >= 0; i-- {
+	for _, coding := range slices.Backward(codings) {
 		if top != nil {
 			src = bufio.NewReader(top)
 		}
-		top = &stage{g: g, deflate: codings[i] == "deflate", src: src}
+		top = &stage{g: g, deflate: coding == "deflate", src: src}
 	}
 	return top
 }
@@ -114,7 +116,7 @@ func (s *stage) Read(p []byte) (int, error) {
 	if e := s.ratio(); e != nil {
 		return n, e
 	}
-	switch err { //nolint:errorlint // readers return it bare
+	switch err {
 	case nil:
 		return n, nil
 	case io.EOF:
@@ -148,7 +150,7 @@ var errTrailing = errors.New("data after the end of the stream")
 
 // end is what follows the end of the coding: nothing, or an error.
 func (s *stage) end() error {
-	switch _, err := s.src.ReadByte(); err { //nolint:errorlint // readers return it bare
+	switch _, err := s.src.ReadByte(); err {
 	case nil:
 		return s.g.undecodable(errTrailing)
 	case io.EOF:

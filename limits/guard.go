@@ -17,12 +17,12 @@ type guard struct {
 	x        *exchange.Exchange
 	policy   *policy
 	src      io.ReadCloser
-	outer    *guard // of a New further out
-	declared int64  // the length that the client declared, -1 where none
-	limit    int64  // bytes on the wire
-	n        int64  // of them delivered, to the handler or the decoder
-	err      error  // sticky
-	failed   bool   // err is ours
+	before   io.ReadCloser // what the exchange's own clone had for a body, maybe the guard of a New further out
+	declared int64         // the length that the client declared, -1 where none
+	limit    int64         // bytes on the wire
+	n        int64         // of them delivered, to the handler or the decoder
+	err      error         // sticky
+	failed   atomic.Bool   // err is ours
 	over     atomic.Bool
 	pace     *pace // nil where the client may take its time
 	*decoding
@@ -54,7 +54,7 @@ func (p *policy) guard(x *exchange.Exchange, r *http.Request) *guard {
 		g.decoding = &decoding{decoded: p.MaxDecodedBytes, ratio: p.MaxDecodeRatio}
 		g.top = g.decoder(names)
 	}
-	g.outer, _ = x.Request().Body.(*guard)
+	g.before = x.Request().Body
 	return g
 }
 
@@ -62,18 +62,18 @@ func (p *policy) guard(x *exchange.Exchange, r *http.Request) *guard {
 // the request always has the innermost guard: Override looks there.
 func (g *guard) request(r *http.Request) *http.Request {
 	g.x.Request().Body = g
-	if r != g.x.Request() {
-		c := *r
-		c.Body = g
-		r = &c
+	if r == g.x.Request() && g.decoding == nil {
+		return r
 	}
+	c := *r
+	c.Body = g
 	if g.decoding != nil {
-		r.Header = r.Header.Clone()
-		r.Header.Del("Content-Encoding")
-		r.Header.Del("Content-Length")
-		r.ContentLength = -1
+		c.Header = r.Header.Clone()
+		c.Header.Del("Content-Encoding")
+		c.Header.Del("Content-Length")
+		c.ContentLength = -1
 	}
-	return r
+	return &c
 }
 
 // Read reads at most as much as is allowed. What is delivered never exceeds
@@ -98,7 +98,9 @@ func (g *guard) Read(p []byte) (int, error) {
 		return n, err
 	default:
 		n, err := g.top.Read(p)
-		g.err = err
+		if !g.failed.Load() { // a decoder may keep an error of ours back until the next read
+			g.err = err
+		}
 		return n, err
 	}
 }
@@ -156,7 +158,8 @@ func (g *guard) exceeded(err error, limit *int64) error {
 // fail makes err what every further Read returns, and remembers it for those
 // who lose the error of their reader.
 func (g *guard) fail(err error) error {
-	g.err, g.failed = err, true
+	g.err = err
+	g.failed.Store(true)
 	g.x.SetBodyError(err)
 	g.x.Note(err)
 	g.x.CloseAfterReply()
@@ -173,15 +176,18 @@ func (g *guard) Close() error {
 
 // end is called when the handler has returned: the body is dead from here on.
 // What the server still drains of it, it drains in bounded time; where the
-// client was cut off for being slow, it does not wait at all.
+// client was cut off for being slow, it does not wait at all. A handler that
+// was left behind may be reading at this moment.
 func (g *guard) end() {
 	g.over.Store(true)
+	slow := false
 	if g.pace != nil {
-		g.pace.stop()
+		slow = g.pace.stop()
 	}
-	if g.failed && !g.slow() || g.pace != nil && !g.failed {
+	if (g.failed.Load() || g.pace != nil) && !slow {
 		g.x.Linger()
 	}
+	if !g.x.Detached() {
+		g.x.Request().Body = g.before // somebody further out may serve once more
+	}
 }
-
-func (g *guard) slow() bool { return g.pace != nil && g.pace.err != nil }

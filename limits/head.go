@@ -12,7 +12,7 @@ func (p *policy) longURI(r *http.Request) error {
 	}
 	return &Error{
 		Reason: ReasonURI, Limit: int64(p.MaxURIBytes), Got: int64(len(r.RequestURI)),
-		what: "request target too long", status: http.StatusRequestURITooLong,
+		what: "request target too long, in bytes", status: http.StatusRequestURITooLong,
 	}
 }
 
@@ -22,16 +22,20 @@ func (p *policy) largeHeader(r *http.Request) error {
 		return nil
 	}
 	size, fields := measure(r.Header)
-	e := &Error{Reason: ReasonHeader, status: http.StatusRequestHeaderFieldsTooLarge}
 	switch {
 	case p.MaxHeaderFields > 0 && fields > p.MaxHeaderFields:
-		e.Limit, e.Got, e.what = int64(p.MaxHeaderFields), int64(fields), "too many header fields"
+		return tooMuchHeader("too many header fields", p.MaxHeaderFields, fields)
 	case p.MaxHeaderBytes > 0 && size > p.MaxHeaderBytes:
-		e.Limit, e.Got, e.what = int64(p.MaxHeaderBytes), int64(size), "header too large"
-	default:
-		return nil
+		return tooMuchHeader("header too large, in bytes", p.MaxHeaderBytes, size)
 	}
-	return e
+	return nil
+}
+
+func tooMuchHeader(what string, limit, got int) *Error {
+	return &Error{
+		Reason: ReasonHeader, Limit: int64(limit), Got: int64(got),
+		what: what, status: http.StatusRequestHeaderFieldsTooLarge,
+	}
 }
 
 // measure is the size of a header as HTTP/1 would write it, and how many

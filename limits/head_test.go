@@ -63,6 +63,7 @@ func TestHeadOverTheWire(t *testing.T) {
 // A refusal that leaves the connection open does not wait for the body for
 // longer than a moment.
 func TestRefusalWithAPendingBody(t *testing.T) {
+	t.Parallel()
 	s := serve(t, limits.New(limits.Config{MaxURIBytes: 50})(never(t)))
 	c := dial(t, s)
 	c.send(t, "POST /"+xs(50)+" HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n")

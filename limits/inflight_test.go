@@ -216,6 +216,7 @@ func TestPermitsComeBack(t *testing.T) {
 // L18: a hijacked connection gives its permit back at once, and only once; a
 // stream keeps its permit (L17: what bounds a slow reader is the deadline).
 func TestHijackGivesThePermitBack(t *testing.T) {
+	t.Parallel()
 	release, hijacked := make(chan struct{}), make(chan struct{})
 	s := serve(t, limits.New(limits.Config{MaxInFlight: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -254,6 +255,7 @@ func TestHijackGivesThePermitBack(t *testing.T) {
 
 // An HTTP/2 handler that was left behind keeps its permit until it ends.
 func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
+	t.Parallel()
 	for _, order := range []string{"limits outside", "timeout outside"} {
 		t.Run(order, func(t *testing.T) {
 			release, ended := make(chan struct{}), make(chan struct{})
@@ -331,4 +333,37 @@ func TestErrorHandlerMayServe(t *testing.T) {
 	w, _ := do(t.Context(), h, "/")
 	assert.Equal(t, http.StatusTeapot, w.Code)
 	close(inner.release)
+}
+
+// L17 (navidrome #5472): a client that does not read its response holds its
+// permit no longer than its deadline.
+func TestClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	started := make(chan struct{}, 1)
+	h := timeout.New(timeout.Config{Limit: 300 * time.Millisecond})(
+		limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: patience})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/download" {
+				return
+			}
+			started <- struct{}{}
+			for {
+				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+					return
+				}
+			}
+		})))
+	s := serve(t, h)
+	c := dial(t, s)
+	c.send(t, "GET /download HTTP/1.1\r\nHost: a\r\n\r\n")
+	within(t, started)
+	var status int
+	for range 10 { // each waits until its own deadline
+		res, err := s.Client().Get(s.URL)
+		require.NoError(t, err)
+		res.Body.Close()
+		if status = res.StatusCode; status == 200 {
+			return
+		}
+	}
+	assert.Equal(t, 200, status)
 }

@@ -58,8 +58,9 @@ func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Req
 	if p == nil {
 		return
 	}
-	defer x.WhenHandlerEnds(p.release)
-	h.guarded(x, x.OnHijack(w, p.release), r)
+	release := p.release
+	defer x.WhenHandlerEnds(release)
+	h.guarded(x, x.OnHijack(w, release), r)
 }
 
 // guarded runs the handler with a guard around the body, where there is one.

@@ -58,7 +58,7 @@ func (o *override) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		o.handler.ServeHTTP(w, r)
 		return
 	}
-	for ; g != nil; g = g.outer {
+	for ; g != nil; g, _ = g.before.(*guard) {
 		g.override(o.asked)
 		if g.declared > g.limit && !g.policy.Shadow {
 			g.policy.refuse(x, w, r, &http.MaxBytesError{Limit: g.limit})

@@ -52,6 +52,7 @@ func TestOverride(t *testing.T) {
 // Between the limit and the ceiling a declared length is refused at the first
 // Read, and nothing invites the client to send.
 func TestDeclaredUnderTheCeiling(t *testing.T) {
+	t.Parallel()
 	saw := make(chan read, 1)
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 10, BodyCeiling: 100})(reading(saw)))
 	c := dial(t, s)

@@ -82,11 +82,12 @@ func (p *pace) end(n int, over bool) error {
 	return nil
 }
 
-// stop ends the watch.
-func (p *pace) stop() {
+// stop ends the watch, and tells whether the client was cut off.
+func (p *pace) stop() (slow bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.stopLocked()
+	return p.err != nil
 }
 
 func (p *pace) stopLocked() {

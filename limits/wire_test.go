@@ -28,6 +28,7 @@ func wrap(next http.Handler) http.Handler {
 // L4, L11, L12: 413 reaches a client that stalls, through wrapped writers, with
 // Connection: close, and the connection ends although the client never does.
 func TestRefusalReachesAClientThatStalls(t *testing.T) {
+	t.Parallel()
 	limit := limits.New(limits.Config{MaxBodyBytes: 1000})
 	for _, stack := range []struct {
 		name string
@@ -38,6 +39,7 @@ func TestRefusalReachesAClientThatStalls(t *testing.T) {
 		{"nested", func(h http.Handler) http.Handler { return wrap(limit(wrap(limit(h)))) }},
 	} {
 		t.Run(stack.name, func(t *testing.T) {
+			t.Parallel()
 			s := serve(t, stack.h(reading(make(chan read, len(stalling)))))
 			clients := make([]*raw, len(stalling))
 			for i, tc := range stalling {
@@ -68,6 +70,7 @@ var stalling = []struct{ desc, head, body string }{
 // L12: 413 reaches a client that writes everything before it reads anything,
 // although the server stops reading.
 func TestRefusalReachesAClientThatIsSending(t *testing.T) {
+	t.Parallel()
 	saw := make(chan read, 10)
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 1000})(reading(saw)))
 	for _, size := range []int{2_000, 200_000} {
@@ -94,6 +97,7 @@ func TestRefusalReachesAClientThatIsSending(t *testing.T) {
 
 // L11: what is left of a refused body is never parsed as the next request.
 func TestLeftoverIsNoRequest(t *testing.T) {
+	t.Parallel()
 	requests := make(chan string, 10)
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 10})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		requests <- r.URL.Path
@@ -117,6 +121,7 @@ func TestLeftoverIsNoRequest(t *testing.T) {
 // L5: a response that has begun before the body goes over its limit arrives,
 // and the connection closes after it.
 func TestStreamingResponse(t *testing.T) {
+	t.Parallel()
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 100})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		assert.NoError(t, rc.EnableFullDuplex())
@@ -138,6 +143,7 @@ func TestStreamingResponse(t *testing.T) {
 // A connection is given up soon after a refusal, also where the client sends
 // on for ever.
 func TestDrainIsBounded(t *testing.T) {
+	t.Parallel()
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 10})(never(t)))
 	c := dial(t, s)
 	c.send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000\r\n\r\n")

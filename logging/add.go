@@ -70,7 +70,7 @@ func (l *line) add(a slog.Attr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if n := size(a); n <= int(l.space) {
-		l.space -= int32(n) //nolint:gosec // it is smaller
+		l.space -= int32(n)
 		l.added = append(l.added, a)
 		return
 	}

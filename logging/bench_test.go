@@ -101,11 +101,11 @@ func benchmark(b *testing.B, h http.Handler) {
 func BenchmarkBare(b *testing.B) { benchmark(b, http.HandlerFunc(bareHandler)) }
 
 func BenchmarkHandWritten(b *testing.B) {
-	benchmark(b, handWritten(slog.New(slog.NewJSONHandler(io.Discard, nil)), http.HandlerFunc(bareHandler)))
+	benchmark(b, handWritten(slog.New(slog.NewJSONHandler(io.Discard, nil)), http.HandlerFunc(bareHandler))) //nolint:sloglint // the JSON is what costs
 }
 
 func BenchmarkLogging(b *testing.B) {
-	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
+	log := slog.New(slog.NewJSONHandler(io.Discard, nil)) //nolint:sloglint // the JSON is what costs
 	benchmark(b, logging.New(logging.Config{Logger: log})(http.HandlerFunc(bareHandler)))
 }
 

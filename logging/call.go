@@ -142,7 +142,7 @@ func callLevel(r Record) slog.Level {
 func (c *call) write(rec Record) {
 	defer func() {
 		if v := recover(); v != nil {
-			slog.Error("bulwark: logging: a hook panicked", "panic", v, "stack", string(debug.Stack()))
+			slog.Error("bulwark: logging: a hook panicked", slog.Any("panic", v), slog.String("stack", string(debug.Stack())))
 		}
 	}()
 	ctx := context.WithoutCancel(c.ctx)

@@ -12,7 +12,7 @@ func (b *callBody) Read(p []byte) (int, error) {
 	n, err := b.src.Read(p)
 	b.c.received.Add(int64(n))
 	switch {
-	case err == io.EOF: //nolint:errorlint // readers return it bare
+	case err == io.EOF:
 		b.c.end(nil, true)
 	case err != nil:
 		b.c.end(err, false)

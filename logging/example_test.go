@@ -89,7 +89,7 @@ func ExampleAdd() {
 func ExampleLogger() {
 	handler := logging.New(logging.Config{Logger: exampleLogger()})(http.HandlerFunc(
 		func(_ http.ResponseWriter, r *http.Request) {
-			logging.Logger(r.Context()).Info("cache miss", "key", "k1")
+			logging.Logger(r.Context()).Info("cache miss", slog.String("key", "k1"))
 		}))
 
 	handler.ServeHTTP(httptest.NewRecorder(), exampleRequest("/"))
@@ -180,7 +180,7 @@ func ExampleNewTransport() {
 		}})),
 	})}
 
-	_, err := client.Get("https://api.example/users/7?key=secret") //nolint:bodyclose // there is none
+	_, err := client.Get("https://api.example/users/7?key=secret")
 	fmt.Println(err != nil)
 	// Output:
 	// level=ERROR msg="http client request" http.request.method=GET url.full="https://api.example/users/7?key=REDACTED" server.address=api.example server.port=443 http.request.body.size=0 http.response.body.size=0 outcome=error error.type=error error.message="connection refused"

@@ -30,7 +30,7 @@ func cleanID(s string) bool {
 // ChaCha8 that the runtime seeds; an id is no secret, and crypto/rand costs a
 // system call's worth.
 func newID(t time.Time) string {
-	hi := uint64(t.UnixMilli())<<16 | 0x7000 | rand.Uint64()&0x0fff //nolint:gosec // after 1970
+	hi := uint64(t.UnixMilli())<<16 | 0x7000 | rand.Uint64()&0x0fff
 	lo := 1<<63 | rand.Uint64()>>2
 	var s [36]byte
 	putHex(s[0:8], hi>>32)

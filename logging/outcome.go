@@ -67,7 +67,7 @@ func contains(err, target error, depth int) (found bool) {
 	case nil:
 		return false
 	case interface{ Unwrap() error }:
-		return err == target || depth > 0 && contains(u.Unwrap(), target, depth-1)
+		return err == target || depth > 0 && contains(u.Unwrap(), target, depth-1) //nolint:errorlint // the same
 	case interface{ Unwrap() []error }:
 		for _, e := range u.Unwrap() {
 			if depth > 0 && contains(e, target, depth-1) {

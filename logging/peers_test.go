@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bulwark-go/bulwark/logging"
@@ -70,13 +71,13 @@ func TestG38_G40_G42_OptionalInterfaces(t *testing.T) {
 	})
 	serve(t, logging.Config{}, httptest.NewRequest("GET", "/", nil), func(w http.ResponseWriter, _ *http.Request) {
 		_, isHijacker := w.(http.Hijacker)
-		require.False(t, isHijacker, "a recorder is none")
+		assert.False(t, isHijacker, "a recorder is none")
 	})
 	l := newLines()
 	logging.New(logging.Config{Logger: l.logger()})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, isFlusher := w.(http.Flusher)
-		require.False(t, isFlusher)
-		require.ErrorIs(t, http.NewResponseController(w).Flush(), http.ErrNotSupported)
+		assert.False(t, isFlusher)
+		assert.ErrorIs(t, http.NewResponseController(w).Flush(), http.ErrNotSupported)
 	})).ServeHTTP(struct{ http.ResponseWriter }{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
 	require.Equal(t, "ok", l.next(t)["outcome"])
 }

@@ -77,24 +77,23 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c.status, c.length = res.StatusCode, res.ContentLength
 	c.proto = protocol(res.ProtoMajor, res.ProtoMinor)
-	c.follow(res)
-	return res, nil
+	return c.follow(res), nil
 }
 
-// follow lets the call end with the body.
-func (c *call) follow(res *http.Response) {
-	switch {
-	case res.StatusCode == http.StatusSwitchingProtocols: // the connection is the caller's
+// follow lets the call end with the body. The response is copied: from Go 1.27
+// on the transport's own goroutine holds on to the one it made, and through it
+// would to our body, which could never become garbage.
+func (c *call) follow(res *http.Response) *http.Response {
+	if res.StatusCode == http.StatusSwitchingProtocols || res.Body == nil || res.Body == http.NoBody {
 		c.end(nil, true)
-		return
-	case res.Body == nil, res.Body == http.NoBody:
-		c.end(nil, true)
-		return
+		return res
 	}
 	b := &callBody{c: c, src: res.Body}
 	runtime.AddCleanup(b, (*call).forgotten, c)
 	c.onContext(context.AfterFunc(c.ctx, c.contextEnded))
-	res.Body = b
+	out := *res
+	out.Body = b
+	return &out
 }
 
 // outgoing is the request with what is passed on, and a body that is counted. A

@@ -46,7 +46,7 @@ func TestErrorHandler(t *testing.T) {
 			panic("boom")
 		}, http.StatusGatewayTimeout, gatewayTimeout},
 		{"the status of the error", func(w http.ResponseWriter, _ *http.Request, err error) {
-			http.Error(w, "x", err.(interface{ StatusCode() int }).StatusCode()) //nolint:errorlint // what it is called with
+			http.Error(w, "x", err.(interface{ StatusCode() int }).StatusCode())
 		}, http.StatusGatewayTimeout, "x\n"},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {

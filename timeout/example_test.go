@@ -71,7 +71,7 @@ func ExampleError() {
 // A route takes longer than the rest.
 func ExampleOverride() {
 	mux := http.NewServeMux()
-	mux.Handle("GET /", timeout.Override(10 * time.Second)(slow))
+	mux.Handle("GET /", timeout.Override(10*time.Second)(slow))
 	h := timeout.New(timeout.Config{Limit: 100 * time.Millisecond})(mux)
 	get(h)
 	// Output: 200 OK "a report"

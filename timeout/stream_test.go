@@ -3,7 +3,6 @@ package timeout_test
 import (
 	"bytes"
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -203,6 +202,6 @@ func TestStreamClientLeaves(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, res.Body.Close())
 		err = receive(t, causes, "the handler's notice")
-		assert.True(t, errors.Is(err, timeout.ErrClientGone), "%v", err)
+		assert.ErrorIs(t, err, timeout.ErrClientGone)
 	})
 }

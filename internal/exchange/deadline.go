@@ -43,6 +43,7 @@ type Term struct {
 	Began  time.Duration // when the limit began to count
 	At     time.Duration // when it ends; 0: never
 	Budget time.Duration // what the caller gave, 0 where nothing
+	Last   bool          // Leave follows Disarm at once, and settles
 
 	enforced *Term // what is enforced after a cooperative one has ended the context
 }
@@ -171,16 +172,19 @@ func (x *Exchange) lift() {
 // Disarm ends the scope that Arm began. It reports whether the handler was in
 // time; if not, the answer is complete when it returns.
 func (x *Exchange) Disarm(before Term) (inTime bool) {
-	if x.overdue() {
-		x.enforce(true)
-	}
 	x.mu.Lock()
+	if due := x.dueLocked(); due > 0 && !x.term.Cooperative && x.Now() >= due {
+		x.mu.Unlock()
+		x.enforce(true)
+		x.mu.Lock()
+	}
 	if e := x.expiry; e != nil {
 		x.mu.Unlock()
 		e.handlerBack()
 		x.awaitExpiry()
 		return false
 	}
+	last := x.term.Last
 	if !x.lifted {
 		var left time.Duration
 		if before.Rules != nil {
@@ -190,7 +194,7 @@ func (x *Exchange) Disarm(before Term) (inTime bool) {
 		x.born = before.At
 	}
 	x.mu.Unlock()
-	if before.Rules == nil {
+	if before.Rules == nil && !last {
 		x.settle()
 	}
 	return true

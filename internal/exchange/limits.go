@@ -22,7 +22,7 @@ func (x *Exchange) SetReadDeadline(t time.Time) error { return core{x}.SetReadDe
 // not read to its end (256 KiB at most) it drains without a deadline.
 // Answering is not held up by it.
 func (x *Exchange) Linger() {
-	if x.original.ProtoMajor < 2 && x.body.pending() {
+	if x.original.ProtoMajor < 2 && x.body.pending() && !x.hijackedNow() {
 		_ = x.SetReadDeadline(time.Now().Add(lingerTime))
 	}
 }

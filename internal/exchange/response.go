@@ -45,9 +45,9 @@ func (x *Exchange) Abandoned() bool {
 	return x.expiry != nil && !x.expiry.isBack()
 }
 
-// Report writes to the server's ErrorLog what would be lost otherwise: nobody
+// Reportf writes to the server's ErrorLog what would be lost otherwise: nobody
 // observes this request.
-func (x *Exchange) Report(format string, args ...any) {
+func (x *Exchange) Reportf(format string, args ...any) {
 	if !x.observed() {
 		x.logf(format, args...)
 	}

@@ -8,9 +8,12 @@ import (
 	"strings"
 )
 
-// logSuperfluous reports a misuse of the writer as net/http would. Passed on,
-// net/http would name this package as the caller.
+// logSuperfluous reports a misuse of the writer as net/http would, which on
+// HTTP/2 is silent. Passed on, net/http would name this package as the caller.
 func (x *Exchange) logSuperfluous(method string, hijacked bool) {
+	if x.original.ProtoMajor >= 2 {
+		return
+	}
 	what := "superfluous response." + method + " call from"
 	if hijacked {
 		what = "response." + method + " on hijacked connection from"

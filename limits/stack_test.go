@@ -1,0 +1,76 @@
+package limits_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/bulwark-go/bulwark/errmap"
+	"github.com/bulwark-go/bulwark/limits"
+	"github.com/bulwark-go/bulwark/logging"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What the client and the log see of each refusal with the other packages
+// around: one table for errmap, one line for logging, and the same status in
+// both.
+func TestWithTheOtherPackages(t *testing.T) {
+	errs := errmap.New(errmap.Config{})
+	lossy := errs.Handler(func(_ http.ResponseWriter, r *http.Request) error {
+		if _, err := io.ReadAll(r.Body); err != nil {
+			return errors.New("decoding failed") // as some JSON libraries say it
+		}
+		return nil
+	})
+	for _, tc := range []struct {
+		desc    string
+		cfg     limits.Config
+		body    io.Reader
+		status  int
+		outcome logging.Outcome
+		header  string
+	}{
+		{"declared", limits.Config{MaxBodyBytes: 3}, strings.NewReader("12345"), 413, "refused", "Connection"},
+		{"chunked", limits.Config{MaxBodyBytes: 3}, chunks{strings.NewReader("12345")}, 413, "ok", "Connection"},
+		{"decoded", limits.Config{MaxDecodedBytes: 3}, strings.NewReader(string(encode(t, []byte("12345"), "gzip"))), 413, "ok", "Connection"},
+		{"malformed", limits.Config{MaxDecodedBytes: 3}, strings.NewReader("12345"), 400, "ok", ""},
+		{"target", limits.Config{MaxURIBytes: 3}, nil, 414, "refused", ""},
+		{"header", limits.Config{MaxHeaderBytes: 3}, nil, 431, "refused", ""},
+		{"fine", limits.Config{MaxBodyBytes: 3}, strings.NewReader("123"), 200, "ok", ""},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			var rec logging.Record
+			tc.cfg.ErrorHandler = errs.Write
+			h := logging.New(logging.Config{
+				Logger:   slog.New(slog.DiscardHandler),
+				OnRecord: func(_ context.Context, r logging.Record) { rec = r },
+			})(limits.New(tc.cfg)(lossy))
+			r := httptest.NewRequest("POST", "/path", tc.body)
+			if tc.cfg.MaxDecodedBytes > 0 {
+				r.Header.Set("Content-Encoding", "gzip")
+			}
+			r.Header.Set("Accept", "application/problem+json")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			assert.Equal(t, tc.status, w.Code)
+			assert.Equal(t, tc.status, rec.Status)
+			assert.Equal(t, tc.outcome, rec.Outcome)
+			if tc.status == 200 {
+				require.NoError(t, rec.Cause)
+				return
+			}
+			require.Error(t, rec.Cause)
+			assert.Equal(t, "application/problem+json", w.Header().Get("Content-Type"))
+			assert.NotContains(t, w.Body.String(), "limits:")
+			if tc.header != "" {
+				assert.NotEmpty(t, w.Header().Get(tc.header))
+			}
+		})
+	}
+}

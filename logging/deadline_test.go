@@ -1,0 +1,111 @@
+package logging_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/bulwark-go/bulwark/logging"
+	"github.com/bulwark-go/bulwark/timeout"
+)
+
+// The same line, whichever way round logging and timeout are nested.
+func TestG35_ADeadlineOnEitherSide(t *testing.T) {
+	deadline := timeout.New(timeout.Config{Limit: 30 * time.Millisecond})
+	for _, tt := range []struct {
+		desc string
+		nest func(log, h func(http.Handler) http.Handler) func(http.Handler) http.Handler
+	}{
+		{"logging outermost", func(log, d func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+			return func(h http.Handler) http.Handler { return log(d(h)) }
+		}},
+		{"timeout outermost", func(log, d func(http.Handler) http.Handler) func(http.Handler) http.Handler {
+			return func(h http.Handler) http.Handler { return d(log(h)) }
+		}},
+	} {
+		bothProtocols(t, func(t *testing.T, h2 bool) {
+			t.Run(tt.desc, func(t *testing.T) {
+				l := newLines()
+				release := make(chan struct{})
+				h := tt.nest(logging.New(logging.Config{Logger: l.logger()}), deadline)(http.HandlerFunc(
+					func(w http.ResponseWriter, r *http.Request) {
+						w.Header().Set("X-Mine", "1")
+						<-release
+						r.Header.Set("User-Agent", "changed")
+						r.URL.Path = "/changed"
+						r.Method = "CHANGED"
+						logging.Add(r.Context(), logAttr("late", "yes"))
+						_, _ = io.WriteString(w, "late")
+					}))
+				s := httptest.NewUnstartedServer(h)
+				s.EnableHTTP2 = h2
+				if h2 {
+					s.StartTLS()
+				} else {
+					s.Start()
+				}
+				defer s.Close()
+				res, err := s.Client().Get(s.URL + "/slow")
+				require.NoError(t, err)
+				_ = res.Body.Close()
+				require.Equal(t, 504, res.StatusCode)
+				m := l.next(t)
+				require.Equal(t, "deadline", m["outcome"], "%s", m["raw"])
+				require.EqualValues(t, 504, m["http.response.status_code"])
+				require.Equal(t, true, m["abandoned"])
+				require.Equal(t, "/slow", m["url.path"])
+				require.Equal(t, "timeout.Error", m["error.type"])
+				require.Equal(t, "ERROR", m["level"])
+				require.Equal(t, res.Header.Get("X-Request-Id"), m["request_id"])
+				require.NotContains(t, m, "late")
+				close(release)
+				late := l.next(t)
+				require.Equal(t, "http handler ended late", late["msg"])
+				require.Equal(t, m["request_id"], late["request_id"])
+				require.Equal(t, "yes", late["late"])
+				require.Equal(t, "WARN", late["level"])
+			})
+		})
+	}
+}
+
+func TestALatePanicIsInTheNote(t *testing.T) {
+	l := newLines()
+	release := make(chan struct{})
+	h := logging.New(logging.Config{Logger: l.logger()})(timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release; panic("late boom") })))
+	s := httptest.NewServer(h)
+	defer s.Close()
+	res, err := http.Get(s.URL)
+	require.NoError(t, err)
+	_ = res.Body.Close()
+	require.Equal(t, "deadline", l.next(t)["outcome"])
+	close(release)
+	late := l.next(t)
+	require.Equal(t, "panic", late["outcome"])
+	require.Equal(t, "late boom", late["exception.message"])
+	require.Equal(t, "ERROR", late["level"])
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// 408 is the client's own doing.
+func TestABodyThatDoesNotComeIs408(t *testing.T) {
+	l := newLines()
+	h := logging.New(logging.Config{Logger: l.logger()})(timeout.New(timeout.Config{Limit: 30 * time.Millisecond})(
+		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) })))
+	s := &server{httptest.NewServer(h), l}
+	defer s.Close()
+	s.raw(t, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc")
+	m := l.next(t)
+	require.Equal(t, "deadline", m["outcome"])
+	require.EqualValues(t, 408, m["http.response.status_code"])
+	require.Equal(t, "INFO", m["level"])
+	require.EqualValues(t, 3, m["http.request.body.size"])
+	if m["abandoned"] == true {
+		l.next(t)
+	}
+}
