@@ -9,4 +9,6 @@
 //
 //	go run ./examples/nethttp -latency 120ms
 //	curl localhost:8080/users/123       {"error":"timeout"}
+//
+// validation, a module of its own, answers the errors of go-playground/validator.
 package examples
