@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -75,11 +76,11 @@ type stage struct {
 func (g *guard) decoder(codings []string) io.Reader {
 	g.bottom = bufio.NewReader(wire{g})
 	src, top := g.bottom, (*stage)(nil)
-	for i := len(codings) - 1; i >= 0; i-- {
+	for _, coding := range slices.Backward(codings) {
 		if top != nil {
 			src = bufio.NewReader(top)
 		}
-		top = &stage{g: g, deflate: codings[i] == "deflate", src: src}
+		top = &stage{g: g, deflate: coding == "deflate", src: src}
 	}
 	return top
 }
@@ -115,7 +116,7 @@ func (s *stage) Read(p []byte) (int, error) {
 	if e := s.ratio(); e != nil {
 		return n, e
 	}
-	switch err { //nolint:errorlint // readers return it bare
+	switch err {
 	case nil:
 		return n, nil
 	case io.EOF:
@@ -149,7 +150,7 @@ var errTrailing = errors.New("data after the end of the stream")
 
 // end is what follows the end of the coding: nothing, or an error.
 func (s *stage) end() error {
-	switch _, err := s.src.ReadByte(); err { //nolint:errorlint // readers return it bare
+	switch _, err := s.src.ReadByte(); err {
 	case nil:
 		return s.g.undecodable(errTrailing)
 	case io.EOF:

@@ -92,7 +92,7 @@ func FuzzGuard(f *testing.F) {
 			wire = bytes.Clone(wire)
 			wire[int(spoil)%len(wire)] ^= byte(1 + spoil>>8)
 		}
-		check(t, wire, codings, rand.New(rand.NewPCG(seed, 0)), int(maxWire), int(maxDecoded)) //nolint:gosec // dice
+		check(t, wire, codings, rand.New(rand.NewPCG(seed, 0)), int(maxWire), int(maxDecoded))
 	})
 }
 
@@ -133,7 +133,7 @@ func check(t *testing.T, wire []byte, codings []string, dice *rand.Rand, maxWire
 		require.True(t, isTooLarge, "%v", err)
 		require.Contains(t, []int64{int64(maxWire), int64(maxDecoded)}, tooLarge.Limit)
 		require.True(t, bytes.HasPrefix(m.body, got))
-	case err == io.EOF: //nolint:errorlint // readers return it bare
+	case err == io.EOF:
 		// A spoiled header of zlib's makes it a bare stream, which the model does not try.
 		require.Contains(t, codings, "deflate")
 	}

@@ -258,6 +258,7 @@ func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
 	t.Parallel()
 	for _, order := range []string{"limits outside", "timeout outside"} {
 		t.Run(order, func(t *testing.T) {
+			t.Parallel()
 			release, ended := make(chan struct{}), make(chan struct{})
 			stuck := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/stuck" {
