@@ -53,19 +53,22 @@ func Example() {
 
 // The handler learns why its context ended.
 func ExampleError() {
+	ended := make(chan context.Context, 1)
 	h := timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(http.HandlerFunc(
 		func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
-			fmt.Println(r.Context().Err() == context.DeadlineExceeded)
-			if e, ok := errors.AsType[*timeout.Error](context.Cause(r.Context())); ok {
-				fmt.Println(e.Limit, e.Phase, e.StatusCode())
-			}
+			ended <- r.Context()
 		}))
 	get(h)
+	ctx := <-ended
+	fmt.Println(ctx.Err() == context.DeadlineExceeded)
+	if e, ok := errors.AsType[*timeout.Error](context.Cause(ctx)); ok {
+		fmt.Println(e.Limit, e.Phase, e.StatusCode())
+	}
 	// Output:
+	// 504 Gateway Timeout "Gateway Timeout\n"
 	// true
 	// 20ms handler 504
-	// 504 Gateway Timeout "Gateway Timeout\n"
 }
 
 // A route takes longer than the rest.
