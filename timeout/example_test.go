@@ -53,19 +53,22 @@ func Example() {
 
 // The handler learns why its context ended.
 func ExampleError() {
+	contexts := make(chan context.Context, 1)
 	h := timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(http.HandlerFunc(
 		func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
-			fmt.Println(r.Context().Err() == context.DeadlineExceeded)
-			if e, ok := errors.AsType[*timeout.Error](context.Cause(r.Context())); ok {
-				fmt.Println(e.Limit, e.Phase, e.StatusCode())
-			}
+			contexts <- r.Context()
 		}))
 	get(h)
+	ctx := <-contexts
+	fmt.Println(ctx.Err() == context.DeadlineExceeded)
+	if e, ok := errors.AsType[*timeout.Error](context.Cause(ctx)); ok {
+		fmt.Println(e.Limit, e.Phase, e.StatusCode())
+	}
 	// Output:
+	// 504 Gateway Timeout "Gateway Timeout\n"
 	// true
 	// 20ms handler 504
-	// 504 Gateway Timeout "Gateway Timeout\n"
 }
 
 // A route takes longer than the rest.
@@ -162,16 +165,14 @@ func ExampleNew_database() {
 		<-ctx.Done()
 		return ctx.Err()
 	}
+	queries := make(chan error, 1)
 	h := timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(http.HandlerFunc(
-		func(w http.ResponseWriter, r *http.Request) {
-			if err := query(r.Context()); err != nil {
-				fmt.Println("query:", err)
-			}
-		}))
+		func(_ http.ResponseWriter, r *http.Request) { queries <- query(r.Context()) }))
 	get(h)
+	fmt.Println("query:", <-queries)
 	// Output:
-	// query: context deadline exceeded
 	// 504 Gateway Timeout "Gateway Timeout\n"
+	// query: context deadline exceeded
 }
 
 // A client tells the service it calls how long it will wait.

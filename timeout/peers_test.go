@@ -12,7 +12,7 @@ import (
 )
 
 // What went wrong in the libraries that do this job today, and which test of
-// ours, or which sentence of the package comment, stands against it.
+// ours, or which sentence of the documentation, stands against it.
 //
 //	T1   answers glued together, concurrent map writes   TestRaceAcrossTheDeadline TestBegunResponseBreaksOff
 //	T2   races with the framework's context              TestRaceAcrossTheDeadline TestStuckHandlerHTTP2InPlace
@@ -63,7 +63,7 @@ import (
 const rows = 46
 
 // The table above is kept true: every row is there, every test exists, and every
-// sentence is in the package comment.
+// sentence is in the documentation.
 func TestPeersTable(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)
@@ -77,8 +77,8 @@ func TestPeersTable(t *testing.T) {
 			tests += table
 		case strings.HasSuffix(e.Name(), "_test.go"):
 			tests += string(b)
-		case e.Name() == "doc.go":
-			doc = strings.ReplaceAll(strings.ReplaceAll(string(b), "\n// ", " "), "\n//", " ")
+		default:
+			doc += strings.ReplaceAll(strings.ReplaceAll(string(b), "\n// ", " "), "\n//", " ")
 		}
 	}
 	row := regexp.MustCompile(`(?m)^//\tT(\d+) +.*$`)
