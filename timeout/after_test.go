@@ -51,6 +51,7 @@ func TestEverythingIsRefusedAfterTheDeadline(t *testing.T) {
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			everywhere(t, func(t *testing.T, v variant) {
+				t.Parallel()
 				errs := make(chan error, 1)
 				s := v.start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
 					func(w http.ResponseWriter, r *http.Request) {

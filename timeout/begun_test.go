@@ -52,6 +52,7 @@ func TestBegunResponseBreaksOff(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		for _, tc := range begun {
 			t.Run(tc.desc, func(t *testing.T) {
+				t.Parallel()
 				stuck := make(chan struct{})
 				s := v.start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
 					func(w http.ResponseWriter, _ *http.Request) {
@@ -80,6 +81,7 @@ func TestBegunResponseBreaksOffUnderRecovery(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		for _, tc := range begun {
 			t.Run(tc.desc, func(t *testing.T) {
+				t.Parallel()
 				s := v.start(t, recovered(timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
 					func(w http.ResponseWriter, r *http.Request) {
 						tc.begin(w)

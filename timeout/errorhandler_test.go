@@ -51,6 +51,7 @@ func TestErrorHandler(t *testing.T) {
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			everywhere(t, func(t *testing.T, v variant) {
+				t.Parallel()
 				stuck := make(chan struct{})
 				s := v.start(t, timeout.New(timeout.Config{Limit: limit, ErrorHandler: tc.answer})(http.HandlerFunc(
 					func(w http.ResponseWriter, _ *http.Request) {

@@ -89,6 +89,7 @@ func TestContextAsParent(t *testing.T) {
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			everywhere(t, func(t *testing.T, v variant) {
+				t.Parallel()
 				errs := make(chan error, 1)
 				s := v.start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
 					func(_ http.ResponseWriter, r *http.Request) { errs <- tc.call(t, r.Context()) })))

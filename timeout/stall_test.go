@@ -59,6 +59,7 @@ func TestStalledBodyHTTP1(t *testing.T) {
 		{"Expect: 100-continue, chunked", "Transfer-Encoding: chunked\r\nExpect: 100-continue", "5\r\nhello\r\n"},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
+			t.Parallel()
 			reads, ctxs := make(chan error, 1), make(chan context.Context, 1)
 			s := variants[0].start(t, timeout.New(timeout.Config{Limit: limit})(reader(reads, ctxs)))
 			c := s.dial(t)
