@@ -9,4 +9,7 @@
 //
 //	go run ./examples/nethttp -latency 120ms
 //	curl localhost:8080/users/123       {"error":"timeout"}
+//
+// Beside them, observability shows package logging with Prometheus and
+// OpenTelemetry.
 package examples
