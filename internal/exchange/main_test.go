@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -117,16 +116,6 @@ func (s *server) doCtx(ctx context.Context, t *testing.T, method string, body io
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
 	return res, string(b), err
-}
-
-// dial is a client that speaks HTTP/1 by hand.
-func (s *server) dial(t *testing.T) net.Conn {
-	t.Helper()
-	c, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = c.Close() })
-	require.NoError(t, c.SetDeadline(time.Now().Add(watchdog)))
-	return c
 }
 
 type lines struct {
