@@ -10,5 +10,7 @@
 //	go run ./examples/nethttp -latency 120ms
 //	curl localhost:8080/users/123       {"error":"timeout"}
 //
-// validation, a module of its own, answers the errors of go-playground/validator.
+// Beside them, modules of their own: validation answers the errors of
+// go-playground/validator, and observability shows package logging with
+// Prometheus and OpenTelemetry.
 package examples

@@ -33,15 +33,17 @@ func find(ctx context.Context) *line {
 //
 // After the line is written attributes go to the note that ends a handler which
 // outlived its request, and where there is no such handler they are lost. The
-// keys of the line's own attributes are left out, with two exceptions: a
-// trace_id and span_id, as strings, replace those of the traceparent.
+// keys of the line's own attributes are left out, with three exceptions, as
+// strings: a trace_id and span_id replace those of the traceparent, and an
+// http.route is the route, also in [Record], where a middleware hands the router
+// a request of its own (that of WithContext, say) and so keeps it from New.
 func Add(ctx context.Context, attrs ...slog.Attr) {
 	l := find(ctx)
 	if l == nil {
 		return
 	}
 	for _, a := range attrs {
-		if l.retrace(a) || l.quiet {
+		if l.reroute(a) || l.retrace(a) || l.quiet {
 			continue
 		}
 		l.add(l.settle(a))
@@ -63,6 +65,14 @@ func (l *line) retrace(a slog.Attr) bool {
 		l.trace.span = v
 	}
 	l.child = nil
+	return true
+}
+
+func (l *line) reroute(a slog.Attr) bool {
+	if a.Value.Kind() != slog.KindString || a.Key != "http.route" {
+		return false
+	}
+	l.x.SawRoute(clean(a.Value.String()))
 	return true
 }
 

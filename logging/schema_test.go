@@ -1,6 +1,8 @@
 package logging_test
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -102,6 +104,25 @@ func TestRoutes(t *testing.T) {
 			r.Pattern = pattern
 		})
 		require.Equal(t, want, m["http.route"], pattern)
+	}
+}
+
+// A middleware that hands on a request of its own hides the route, and can tell
+// it.
+func TestRouteBehindAnotherRequest(t *testing.T) {
+	type key struct{}
+	for _, schema := range []logging.Schema{logging.OTel, logging.ECS, logging.GCP} {
+		var rec logging.Record
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /users/{id}", func(http.ResponseWriter, *http.Request) {})
+		m, _ := serve(t, logging.Config{Schema: schema, OnRecord: func(_ context.Context, r logging.Record) { rec = r }},
+			httptest.NewRequest("GET", "/users/7", nil), func(w http.ResponseWriter, r *http.Request) {
+				r = r.WithContext(context.WithValue(r.Context(), key{}, 1))
+				mux.ServeHTTP(w, r)
+				logging.Add(r.Context(), slog.String("http.route", r.Pattern))
+			})
+		require.Equal(t, "/users/{id}", m["http.route"])
+		require.Equal(t, "/users/{id}", rec.Route)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // What went wrong in the libraries that do this job today, and which test of
-// ours, or which sentence of the documentation, stands against it.
+// ours, or which sentence of the package comment, stands against it.
 //
 //	T1   answers glued together, concurrent map writes   TestRaceAcrossTheDeadline TestBegunResponseBreaksOff
 //	T2   races with the framework's context              TestRaceAcrossTheDeadline TestStuckHandlerHTTP2InPlace
@@ -77,7 +77,7 @@ func TestPeersTable(t *testing.T) {
 			tests += table
 		case strings.HasSuffix(e.Name(), "_test.go"):
 			tests += string(b)
-		default:
+		default: // the documentation
 			doc += strings.ReplaceAll(strings.ReplaceAll(string(b), "\n// ", " "), "\n//", " ")
 		}
 	}
