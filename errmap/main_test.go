@@ -54,8 +54,8 @@ type spy struct{ ended chan exchange.Ending }
 
 func newSpy() *spy { return &spy{make(chan exchange.Ending, 8)} }
 
-func (s *spy) Ended(_ *exchange.Exchange, e *exchange.Ending) { s.ended <- *e }
-func (s *spy) Late(*exchange.Exchange, any, []byte)           {}
+func (s *spy) Ended(_ *exchange.Exchange, e exchange.Ending) { s.ended <- e }
+func (s *spy) Late(*exchange.Exchange, any, []byte)          {}
 
 func (s *spy) wrap(next http.Handler) http.Handler { return observed(s, next) }
 

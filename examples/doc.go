@@ -10,6 +10,7 @@
 //	go run ./examples/nethttp -latency 120ms
 //	curl localhost:8080/users/123       {"error":"timeout"}
 //
-// Beside them, observability shows package logging with Prometheus and
+// validation, a module of its own, answers the errors of go-playground/validator,
+// and observability, another, shows package logging with Prometheus and
 // OpenTelemetry.
 package examples

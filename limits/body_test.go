@@ -19,7 +19,7 @@ import (
 
 // L1, L6, L13, L14: what is delivered never exceeds the limit, exactly the
 // limit passes, declared or chunked.
-func TestBodyLimit(t *testing.T) {
+func TestBodyLimit(t *testing.T) { //nolint:tparallel // the cases share a server
 	t.Parallel()
 	const limit = 1000
 	for _, p := range protocols {

@@ -50,6 +50,14 @@ type Config struct {
 	MaxHeaderFields int
 
 	// MaxInFlight is how many requests are served at once. Default 0: any number.
+	//
+	// A permit comes back when the handler has ended: by returning, by a panic,
+	// by runtime.Goexit. A handler that outlives its deadline keeps it, because
+	// it still uses what the permit stands for; so does a stream for as long as
+	// it lasts, and package timeout is what bounds it. A hijacked connection
+	// gives its permit back at once: it may live for days, no deadline of ours
+	// reaches it, and a few hundred idle sockets would close the service for
+	// everybody else. Long-lived connections are the application's to count.
 	MaxInFlight int
 
 	// MaxQueue is how many more may wait for their turn, first in, first out.

@@ -9,6 +9,22 @@ import (
 // New returns the middleware. It panics if cfg is wrong, with every bad field
 // named. What it makes belongs to all handlers that it is put around: they
 // share MaxInFlight.
+//
+// # How an answer gets through
+//
+// After a 413 or a 408 an HTTP/1 connection is closed, which Connection: close
+// says. The answer reaches a client that is still sending, as far as the server
+// drains what comes (256 KiB or half a second), one that has stalled, and one
+// that asked first (Expect: 100-continue), which is never told to go on. On
+// HTTP/2 only the stream ends.
+//
+// # What it does not do
+//
+// A form that is not multipart is bounded by net/http itself at 10 MB, whatever
+// MaxBodyBytes says. What a JSON decoder leaves unread behind the end of its
+// value is neither counted nor delivered. What a server reads of a request's
+// head is Server.MaxHeaderBytes' to bound; the limits here are for what should
+// be refused with a clear answer long before that.
 func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("limits: " + err.Error())

@@ -11,7 +11,11 @@ import (
 	"time"
 )
 
-// Schema names the attributes of a line.
+// Schema names the attributes of a line. Own names, the same in all of them, are
+// outcome, status_intended, abandoned, request_id, request_id_upstream,
+// problem_id, trace_id, span_id, sample_rate, ttfb, remarks and
+// dropped_attributes. What the slog handler writes itself (time, level, msg) is a
+// matter of its ReplaceAttr.
 type Schema uint8
 
 // The schemas.
@@ -35,17 +39,36 @@ type Config struct {
 
 	// RequestIDHeader carries the request's id, inbound and in the response. An
 	// inbound id counts if it matches [A-Za-z0-9._:/+-]{1,128}; any other is
-	// replaced by a UUIDv7 and kept as request_id_upstream. Default: X-Request-Id.
+	// replaced by a UUIDv7 and kept as request_id_upstream. It is echoed in the
+	// response and passed on by NewTransport. Default: X-Request-Id.
+	//
+	// Trace ids come from the traceparent, with span_id the caller's span. With a
+	// tracing library, tell the line of the span it made:
+	//
+	//	sc := trace.SpanContextFromContext(r.Context())
+	//	logging.Add(r.Context(),
+	//		slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
 	RequestIDHeader string
 
 	// TrustedProxies are the networks whose word about the client's address, in
-	// X-Forwarded-For and Forwarded, is taken. Default: nobody's.
+	// X-Forwarded-For and Forwarded, read from the right, is taken. A proxy that
+	// knows one of the two passes on what a client wrote in the other, so where
+	// both are there and disagree, neither counts; and a proxy that sets neither
+	// lets every client choose its address, so do not list one. Default:
+	// nobody's, and the address is the connection's.
 	TrustedProxies []netip.Prefix
 
 	// RequestHeaders, ResponseHeaders and QueryKeys are what may be logged.
 	// Headers that are not listed are left out; of query keys that are not
-	// listed the value is REDACTED, also in the URLs inside error texts.
-	// Default: none.
+	// listed the value is REDACTED, in url.query and in every URL inside an
+	// error's text; passwords in URLs always are. Paths are logged as they are:
+	// keep secrets out of them. What errors and panics say is the application's
+	// own text. Default: none.
+	//
+	// Values are at most 1 KiB and a line 16 KiB; what does not fit is counted as
+	// dropped_attributes. Control characters, terminal sequences, invalid UTF-8
+	// and marks that turn the direction of text appear as escapes (\n, \x1b,
+	// \u202e).
 	RequestHeaders, ResponseHeaders, QueryKeys []string
 
 	// Level chooses the level of a line. Default: what errmap's Problem says, else

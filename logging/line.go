@@ -116,7 +116,8 @@ func protocol(major, minor int) string {
 }
 
 // Ended writes the line. It implements exchange.Observer.
-func (l *line) Ended(x *exchange.Exchange, e *exchange.Ending) {
+func (l *line) Ended(x *exchange.Exchange, ending exchange.Ending) {
+	e := &ending
 	added, dropped, tr := l.close()
 	if l.quiet {
 		return

@@ -11,7 +11,15 @@ import (
 // line; the outer one's Config counts. New panics if cfg is wrong, with every
 // bad field named.
 //
-// A panic of the handler is logged and goes on with its value and its stack.
+// A panic of the handler is logged and goes on with its value and its stack. A
+// recovery of somebody else's inside leaves nothing to see but its 500.
+//
+// The line is written at the moment the request ended for the client. That can
+// be before the handler has returned: at the deadline of package timeout the
+// line has "abandoned":true, and the late end of the handler is noted in a record
+// of its own, "http handler ended late", with the same request_id and, where it
+// panicked, with that. A connection that switched protocols is accounted to its
+// end, and so is a stream.
 func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("logging: " + err.Error())

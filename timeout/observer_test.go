@@ -34,9 +34,9 @@ type observer struct {
 	late  chan<- lateEnd
 }
 
-func (o observer) Ended(_ *exchange.Exchange, e *exchange.Ending) {
+func (o observer) Ended(_ *exchange.Exchange, e exchange.Ending) {
 	if o.ended != nil {
-		o.ended <- *e
+		o.ended <- e
 	}
 }
 

@@ -107,13 +107,7 @@ func TestGoexitInTime(t *testing.T) {
 		endings := make(chan exchange.Ending, 1)
 		s := v.start(t, chain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { runtime.Goexit() }),
 			observed(endings, nil), timeout.New(timeout.Config{Limit: watchdog})))
-		ended := make(chan got, 1)
-		if v.major == 1 { // net/http closes the connection
-			ended <- s.get(t)
-			assert.Error(t, (<-ended).err)
-		} else { // net/http ends the stream as a handler's that returned
-			s.get(t)
-		}
+		assert.Error(t, s.get(t).err)
 		e := receive(t, endings, "the ending")
 		assert.True(t, e.Aborted)
 	})

@@ -189,12 +189,13 @@ func TestNextRequestOfTheConnection(t *testing.T) {
 	}
 }
 
-// endless writes until it no longer can.
+// endless writes until it no longer can, and then says why its context ended.
 func endless(freed chan<- error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for p := make([]byte, 64<<10); ; {
 			if _, err := w.Write(p); err != nil {
-				freed <- err
+				<-r.Context().Done()
+				freed <- context.Cause(r.Context())
 				return
 			}
 		}
@@ -209,7 +210,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 		s := variants[0].start(t, timeout.New(timeout.Config{Limit: limit})(endless(freed)))
 		c := s.dial(t)
 		c.get(t, http.MethodGet)
-		assert.Error(t, receive(t, freed, "the freed Write"))
+		assert.Equal(t, timeout.PhaseResponse, phaseOf(t, receive(t, freed, "the freed Write")))
 		_, _, err := c.response(t, http.MethodGet)
 		assert.Error(t, err)
 	})
@@ -220,7 +221,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 			res, err := s.client.Do(s.request(t, http.MethodGet, http.NoBody))
 			require.NoError(t, err)
 			defer res.Body.Close()
-			assert.Error(t, receive(t, freed, "the freed Write"))
+			assert.Equal(t, timeout.PhaseResponse, phaseOf(t, receive(t, freed, "the freed Write")))
 			_, err = io.Copy(io.Discard, res.Body)
 			assert.Error(t, err)
 		})

@@ -1,57 +1,74 @@
 package timeout
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// Config configures [New]. Limit is required; the zero value of every other
-// field is the documented default.
-type Config struct {
-	// Limit bounds a request from the moment the middleware sees it until its
-	// response is complete. Required.
-	Limit time.Duration
-
-	// Max is the ceiling for Override, for Extend and for a caller's budget, all
-	// counted from the start of the request; asking for more, or for no limit,
-	// gives Max. Default 0: no ceiling, and a caller can only shorten.
-	Max time.Duration
-
-	// Stream is the longest silence once the response has started, instead of
-	// Limit, which then bounds the time to the first byte. For SSE and
-	// downloads. Default 0: Limit bounds the whole response.
-	Stream time.Duration
-
-	// MinBudget is the least that a caller's budget must be; a request with less
-	// is refused with 504 at once and the handler not run. Default 0: only a
-	// budget that is spent is refused.
-	MinBudget time.Duration
-
-	// TrustCaller tells whose deadline headers count: grpc-timeout,
-	// X-Envoy-Expected-Rq-Timeout-Ms and X-Request-Timeout-Ms. Default nil:
-	// nobody's.
-	TrustCaller func(*http.Request) bool
-
-	// Cooperative only cancels the context at the deadline and never answers for
-	// the handler. Default false: the deadline is enforced.
-	Cooperative bool
-
-	// ErrorHandler answers with the *Error instead of the default: status and a
-	// short plain-text body. It is called from another goroutine while the
-	// handler may be running; its request is a snapshot that carries the
-	// context, the request line, Host, RemoteAddr, TLS, and of the headers only
-	// Accept and Accept-Language. What it writes is sent with its length, and
-	// where it writes nothing the default answer is. (*errmap.Mapper).Write fits.
-	ErrorHandler func(http.ResponseWriter, *http.Request, error)
-}
-
 // New returns the middleware. It panics if cfg is wrong, with every bad field
 // named.
+//
+// # The answer
+//
+// An answer carries the headers that outer middleware set and none of those the
+// handler had prepared. [Config.ErrorHandler] writes another; one that writes
+// nothing gets the default, a line of plain text.
+//
+// A broken transfer is an early end of the connection on HTTP/1, a reset of it
+// where only its end ends the body (HTTP/1.0), and RST_STREAM on HTTP/2; a
+// recovery outside that swallows the panic (http.ErrAbortHandler) by which
+// net/http is told cannot make it whole. (On HTTP/1 it takes a hijack to close a
+// connection whose handler is stuck, so a ConnState hook sees StateHijacked
+// last, and Server.Shutdown waits for it no more.) A response of which the last
+// byte had already gone out on HTTP/1, as its Content-Length says, is complete,
+// and nobody can take that back. So between in time and too late there is a
+// third outcome: a handler whose response has begun has until the deadline to
+// return as well. A handler that is in time is never turned into a timeout, and
+// one that is late never into a success.
+//
+// # Streams: SSE and WebSocket
+//
+// With [Config.Stream], Limit bounds the time to the first byte only. From then
+// on a response may last for as long as it likes, if it is never silent for
+// longer than Stream: neither because the handler writes nothing (so send SSE
+// comments as a heartbeat), nor because the client takes nothing.
+//
+// A hijack and a 101 Switching Protocols lift the deadline: the connection is
+// then the application's to bound. No header of a request does, whatever it
+// asks for.
+//
+// # HTTP/2
+//
+// On HTTP/1 the handler runs on the goroutine where net/http put it, and the
+// timer's goroutine writes the answer beside it. On HTTP/2 a stream ends only
+// when the handler's goroutine returns; so there the handler is given a
+// goroutine of its own, and is left behind at the deadline. The connection lives
+// on: an answer on HTTP/2 never says Connection: close, which would end every
+// stream of it.
+//
+// That goroutine is started only where this package is provably the first to
+// touch the request, with nothing but Bulwark between it and net/http's server.
+// A router that pools its contexts takes one back when ServeHTTP returns: a
+// handler left behind would read the next request's. Everywhere else the handler
+// runs in place, and the end of the answer is a reset of the stream instead of
+// its proper end. Clients have the whole answer by then; some report the reset
+// all the same. So let the middleware stand outermost, or behind package logging.
+//
+// A panic keeps its value on its way through. From the goroutine of HTTP/2 its
+// stack goes to the server's ErrorLog, since it would be lost otherwise. One
+// after the deadline has nobody left to recover it: it goes to the log line of
+// package logging, without that to the ErrorLog.
+//
+// # Gin and Echo
+//
+// Wrap the whole engine: http.Server{Handler: mw(engine)}. It needs no adapter,
+// and the engine takes its context back when the handler has really returned. On
+// a route or a group use bulwarkgin.Wrap and bulwarkecho.Wrap. [Override] works
+// on a route inside an engine that is wrapped as a whole, and does not need New
+// there: it speaks to the deadline of the request.
 func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("timeout: " + err.Error())
@@ -61,25 +78,6 @@ func New(cfg Config) func(http.Handler) http.Handler {
 		h.rules = exchange.Rules{Policy: h, Stream: cfg.Stream, Max: cfg.Max, Cooperative: cfg.Cooperative}
 		return h
 	}
-}
-
-func (c Config) validate() error {
-	var errs []error
-	if c.Limit <= 0 {
-		errs = append(errs, errors.New("Limit must be positive"))
-	}
-	for _, f := range []struct {
-		name  string
-		value time.Duration
-	}{{"Max", c.Max}, {"Stream", c.Stream}, {"MinBudget", c.MinBudget}} {
-		if f.value < 0 {
-			errs = append(errs, fmt.Errorf("%s must not be negative", f.name))
-		}
-	}
-	if c.Max > 0 && c.Max < c.Limit {
-		errs = append(errs, errors.New("Max must not be less than Limit"))
-	}
-	return joined(errs)
 }
 
 type handler struct {
@@ -177,93 +175,4 @@ func (h *handler) Default(w http.ResponseWriter, err error) {
 		status = e.StatusCode()
 	}
 	http.Error(w, http.StatusText(status), status)
-}
-
-// Override returns middleware that gives a route its own limit, shorter or
-// longer than that of the New around it and counted from the same moment; 0
-// means none. Max of the New bounds it, and a caller's budget still shortens
-// it. It speaks to the deadline of the request wherever in the chain that was
-// set, also outside of Gin or Echo, and does nothing where there is none. It
-// panics for a negative limit.
-func Override(limit time.Duration) func(http.Handler) http.Handler {
-	if limit < 0 {
-		panic("timeout: Override: limit must not be negative")
-	}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if ctx, ok := move(r.Context(), func(x *exchange.Exchange, t exchange.Term) time.Duration {
-				limit := limit
-				if t.Budget > 0 && (limit == 0 || t.Budget < limit) {
-					limit = t.Budget
-				}
-				return bounded(t, t.Began, limit)
-			}); ok {
-				r = r.WithContext(ctx)
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
-}
-
-// Extend moves the deadline of a request from inside its handler to limit from
-// now, shorter or longer, 0 meaning none, within Max of New. It returns ctx with
-// the new deadline. What was derived from the request's context before ends
-// with the new deadline too, but goes on saying the old one; what was given a
-// timeout of its own keeps that. It returns ctx itself and an error for a
-// negative limit and where no deadline is running.
-func Extend(ctx context.Context, limit time.Duration) (context.Context, error) {
-	if limit < 0 {
-		return ctx, errors.New("timeout: Extend: limit must not be negative")
-	}
-	moved, ok := move(ctx, func(x *exchange.Exchange, t exchange.Term) time.Duration { return bounded(t, x.Now(), limit) })
-	if !ok {
-		return ctx, errors.New("timeout: Extend: no deadline is running")
-	}
-	return moved, nil
-}
-
-func move(ctx context.Context, at func(*exchange.Exchange, exchange.Term) time.Duration) (context.Context, bool) {
-	x := exchange.From(ctx)
-	if x == nil {
-		return ctx, false
-	}
-	t, ok := x.Move(func(t exchange.Term) time.Duration { return at(x, t) })
-	if !ok {
-		return ctx, false
-	}
-	return x.Moved(ctx, t), true
-}
-
-// bounded is limit after from, 0 for none, within the ceiling of the term.
-func bounded(t exchange.Term, from, limit time.Duration) time.Duration {
-	ceiling := t.Began + t.Max
-	if t.Max > 0 && (limit == 0 || from+limit > ceiling) {
-		return ceiling
-	}
-	if limit == 0 {
-		return 0
-	}
-	return from + limit
-}
-
-// Remaining is how much time ctx has left, negative once the deadline has
-// passed; false where it has no deadline.
-func Remaining(ctx context.Context) (time.Duration, bool) {
-	at, ok := ctx.Deadline()
-	if !ok {
-		return 0, false
-	}
-	return time.Until(at), true
-}
-
-// joined is errors.Join on one line, nil for none.
-func joined(errs []error) error {
-	if len(errs) == 0 {
-		return nil
-	}
-	text := errs[0].Error()
-	for _, err := range errs[1:] {
-		text += "; " + err.Error()
-	}
-	return errors.New(text)
 }

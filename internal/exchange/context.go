@@ -68,7 +68,10 @@ func (x *Exchange) Err() error {
 		return nil
 	}
 	x.parentEnded() // now and not when the watch gets to it, or Err would be ahead of Done
-	return (*x.ended.Load()).Err()
+	if ended := x.ended.Load(); ended != nil {
+		return (*ended).Err()
+	}
+	return nil // the deadline is about to say
 }
 
 // Value finds the exchange itself, and for the standard library its genuine
@@ -182,20 +185,31 @@ func (x *Exchange) finish(e *context.Context) {
 // without a cause when the client leaves; any other cause or error is
 // somebody's own and passed on.
 func (x *Exchange) parentEnded() {
-	if !x.ClientGone() {
+	switch {
+	case x.gate.Load()&gateLate != 0: // the deadline breaks the transport, and says why
+	case x.ClientGone():
+		x.endGone()
+	default:
 		x.finish(&x.parent)
-		return
 	}
+}
+
+// endGone ends the context because the client has left.
+func (x *Exchange) endGone() {
 	c, cancel := context.WithCancelCause(context.Background())
 	cancel(ErrClientGone)
 	x.finish(&c)
 }
 
-// ClientGone reports whether the client has left. After the request ended for
-// the server it is false: net/http cancels the context then, too.
+// ClientGone reports whether the client has left. net/http cancels the context
+// also when the request has ended for the server, from when on this is false, and
+// when we broke the transport, from when on it stays as it was.
 func (x *Exchange) ClientGone() bool {
-	return !x.left.Load() &&
-		x.parent.Err() == context.Canceled && context.Cause(x.parent) == context.Canceled //nolint:errorlint // a cause that wraps it is somebody's own
+	if x.left.Load() || x.parent.Err() != context.Canceled || context.Cause(x.parent) != context.Canceled { //nolint:errorlint // a cause that wraps it is somebody's own
+		return false
+	}
+	g := x.gate.Load()
+	return g&gateBroken == 0 || g&gateGone != 0
 }
 
 // finished is how a context ends whose request ended.

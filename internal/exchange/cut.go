@@ -17,7 +17,7 @@ const grace = time.Second
 // broken, and broken says that there was one. Nobody but the caller writes from
 // here on.
 func (x *Exchange) breakIn() (broken bool) {
-	busy := x.gate.Or(gateClosed)&gateBusy != 0
+	busy := x.gate.Or(gateClosed|gateLate|x.broken())&gateBusy != 0
 	if busy && !x.wmu.TryLock() {
 		broken = true
 		_ = x.inner.setWriteDeadline(past)
@@ -29,6 +29,16 @@ func (x *Exchange) breakIn() (broken bool) {
 	x.wmu.Unlock()
 	x.controlsOff()
 	return broken
+}
+
+// broken are the bits that say that the transport is ours to break, and whether
+// the client had left before: net/http cancels the request's context for a
+// write that failed as it does for a client that left.
+func (x *Exchange) broken() uint32 {
+	if x.ClientGone() {
+		return gateBroken | gateGone
+	}
+	return gateBroken
 }
 
 // controlsOff refuses all further calls of a ResponseController.
@@ -63,6 +73,7 @@ func (x *Exchange) Cut() {
 // would complete the response.
 func (x *Exchange) breakOff(flush bool) {
 	x.cut = true
+	x.gate.Or(x.broken())
 	if flush && !x.whole() {
 		_ = x.inner.setWriteDeadline(time.Now().Add(grace))
 		if x.inner.flush() == nil {

@@ -44,7 +44,7 @@ func (x *Exchange) end(panicked any) {
 	}
 	e := x.ending(panicked)
 	for _, o := range x.Observers() {
-		o.Ended(x, &e)
+		o.Ended(x, e)
 	}
 }
 

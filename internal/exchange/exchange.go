@@ -54,7 +54,7 @@ type Observer interface {
 	// Ended is called once, at the moment the request ended for the client,
 	// on the goroutine that ended it: the server's, or the timer's while the
 	// handler is still running. It must not touch the request's maps.
-	Ended(x *Exchange, e *Ending)
+	Ended(x *Exchange, e Ending)
 	// Late is called after Ended, when a handler that was abandoned has ended,
 	// and when one panicked too late to be answered; panicked is the value, or
 	// nil.
@@ -176,8 +176,8 @@ func (x *Exchange) Leave() {
 
 // handBack ends the handler's time with the response and looks at it once
 // more: the server flushes after us and tells nobody how that went. It reports
-// whether the request ends with a hijacked connection, and whether the response
-// was cut.
+// whether the request goes on with a hijacked connection, and whether the
+// response was cut.
 func (x *Exchange) handBack() (takenOver, cut bool) {
 	x.wmu.Lock()
 	defer x.wmu.Unlock()
@@ -198,7 +198,7 @@ func (x *Exchange) handBack() (takenOver, cut bool) {
 		x.sealed = sealedOver
 	}
 	x.controlsOff()
-	return x.traffic != nil, x.cut
+	return x.traffic != nil && !x.traffic.end(handlerOver), x.cut
 }
 
 // pastWriteTimeout reports whether the server's WriteTimeout has passed, or is

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"net/http"
 	"sync"
 	"time"
 )
@@ -10,6 +11,7 @@ type expiry struct {
 	back      chan struct{} // closed when the handler has returned
 	once      sync.Once
 	at        time.Duration // when the client had its end
+	header    http.Header   // of the response, where the server does not wait for us
 	abandoned bool          // the handler was still running then; to be read after awaitExpiry
 }
 
@@ -106,6 +108,7 @@ func (x *Exchange) enforce(returned bool) {
 	x.expire(t)
 	e.at = x.Now()
 	if d != nil {
+		e.header = x.inner.w.Header().Clone() // the writer is the server's again once it goes on
 		close(d.fired)
 	}
 	e.await()
@@ -120,7 +123,11 @@ func (x *Exchange) expire(t Term) {
 	gone := x.ClientGone()
 	err := t.Policy.Cause(t, x.Now()-t.Began, x.phase())
 	x.noteExpiry(err, gone)
-	x.endContext(err)
+	if gone {
+		x.endGone()
+	} else {
+		x.endContext(err)
+	}
 	if x.body.pending() {
 		_ = x.inner.setReadDeadline(past) // where it cannot be set, nobody can be freed by it
 	}

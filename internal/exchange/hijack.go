@@ -21,7 +21,21 @@ type taken struct {
 
 // traffic is counted apart from the connection, so that a connection that
 // nobody closes can be collected and still be reported.
-type traffic struct{ in, out atomic.Int64 }
+type traffic struct {
+	in, out atomic.Int64
+	over    atomic.Uint32 // what has ended: the handler, the connection
+}
+
+const (
+	handlerOver uint32 = 1 << iota
+	connectionOver
+)
+
+// end records that one of the two has ended and reports whether both have: the
+// request is over then, whichever was first.
+func (t *traffic) end(which uint32) bool {
+	return t.over.Or(which)|which == handlerOver|connectionOver
+}
 
 // switchesProtocol reports whether the client asked for another protocol on
 // this connection. Only then is a hijacked connection wrapped, and ends the
@@ -97,4 +111,8 @@ func (t *taken) Close() error {
 	return err
 }
 
-func (x *Exchange) connectionEnded() { x.end(nil) }
+func (x *Exchange) connectionEnded() {
+	if x.traffic.end(connectionOver) {
+		x.end(nil)
+	}
+}

@@ -15,7 +15,15 @@ func (x *Exchange) Stamp(w http.ResponseWriter, key string, value []string) {
 
 // WireHeader is the server's own header map. It may be read once the request
 // has ended: at the deadline the handler has a map of its own.
-func (x *Exchange) WireHeader() http.Header { return x.inner.w.Header() }
+func (x *Exchange) WireHeader() http.Header {
+	x.mu.Lock()
+	e := x.expiry
+	x.mu.Unlock()
+	if e != nil && e.header != nil {
+		return e.header
+	}
+	return x.inner.w.Header()
+}
 
 // Sent reports how much of the response is known to have been handed to the
 // kernel when the request ended: its head, and the whole of it.

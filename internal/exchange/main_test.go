@@ -55,8 +55,8 @@ func newObserver() *observer {
 	return &observer{make(chan exchange.Ending, 8), make(chan any, 8)}
 }
 
-func (o *observer) Ended(_ *exchange.Exchange, e *exchange.Ending) { o.ended <- *e }
-func (o *observer) Late(_ *exchange.Exchange, v any, _ []byte)     { o.late <- v }
+func (o *observer) Ended(_ *exchange.Exchange, e exchange.Ending) { o.ended <- e }
+func (o *observer) Late(_ *exchange.Exchange, v any, _ []byte)    { o.late <- v }
 
 func (o *observer) watch(next http.Handler) http.Handler {
 	return entering(func(x *exchange.Exchange) { x.Observe(o) })(next)

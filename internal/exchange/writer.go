@@ -45,6 +45,11 @@ const (
 	gateOpen   uint32 = 0
 	gateBusy   uint32 = 1
 	gateClosed uint32 = 2
+
+	// What whoever closed it knew, see ClientGone.
+	gateLate   uint32 = 4  // the deadline closed it, and ends the context
+	gateBroken uint32 = 8  // the transport is ours to break from here on
+	gateGone   uint32 = 16 // the client had left before that
 )
 
 // seal says why writes are refused.

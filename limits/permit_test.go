@@ -1,0 +1,202 @@
+package limits_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/bulwark-go/bulwark/limits"
+	"github.com/bulwark-go/bulwark/timeout"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// L18, L19: permits come back, whatever ended the handler.
+func TestPermitsComeBack(t *testing.T) {
+	endings := map[string]http.HandlerFunc{
+		"/panic":  func(http.ResponseWriter, *http.Request) { panic("boom") },
+		"/abort":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"/goexit": func(http.ResponseWriter, *http.Request) { runtime.Goexit() },
+		"/return": func(http.ResponseWriter, *http.Request) {},
+	}
+	h := limits.New(limits.Config{MaxInFlight: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		endings[r.URL.Path](w, r)
+	}))
+	for path := range endings {
+		for range 3 {
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				defer func() { _ = recover() }()
+				w := httptest.NewRecorder()
+				h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+				assert.Equal(t, 200, w.Code)
+			})
+			wg.Wait()
+		}
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "/return", nil))
+	assert.Equal(t, 200, w.Code)
+}
+
+// L18: a hijacked connection gives its permit back at once, and only once; a
+// stream keeps its permit (L17: what bounds a slow reader is the deadline).
+func TestHijackGivesThePermitBack(t *testing.T) {
+	t.Parallel()
+	release, hijacked := make(chan struct{}), make(chan struct{})
+	s := serve(t, limits.New(limits.Config{MaxInFlight: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/socket":
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if assert.NoError(t, err) {
+				defer conn.Close()
+			}
+			close(hijacked)
+			<-release
+		case "/stream":
+			assert.NoError(t, http.NewResponseController(w).Flush())
+			<-release
+		}
+	})))
+	c := dial(t, s)
+	c.send(t, "GET /socket HTTP/1.1\r\nHost: a\r\n\r\n")
+	within(t, hijacked)
+	res, err := s.Client().Get(s.URL + "/")
+	require.NoError(t, err)
+	res.Body.Close()
+	assert.Equal(t, 200, res.StatusCode)
+	stream, err := s.Client().Get(s.URL + "/stream")
+	require.NoError(t, err)
+	defer stream.Body.Close()
+	for range 2 {
+		res, err = s.Client().Get(s.URL + "/")
+		require.NoError(t, err)
+		res.Body.Close()
+		assert.Equal(t, 503, res.StatusCode)
+	}
+	close(release)
+	_, _ = io.Copy(io.Discard, stream.Body)
+	c.closed(t)
+}
+
+// An HTTP/2 handler that was left behind keeps its permit until it ends.
+func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
+	t.Parallel()
+	for _, order := range []string{"limits outside", "timeout outside"} {
+		t.Run(order, func(t *testing.T) {
+			t.Parallel()
+			release, ended := make(chan struct{}), make(chan struct{})
+			stuck := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/stuck" {
+					<-release
+					close(ended)
+				}
+			})
+			limit := limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: patience})
+			deadline := timeout.New(timeout.Config{Limit: 100 * time.Millisecond})
+			h := limit(deadline(stuck))
+			if order == "timeout outside" {
+				h = deadline(limit(stuck))
+			}
+			s := serve2(t, h)
+			res, err := s.Client().Get(s.URL + "/stuck")
+			require.NoError(t, err)
+			res.Body.Close()
+			assert.Equal(t, 504, res.StatusCode)
+			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+			defer cancel()
+			req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+			_, err = s.Client().Do(req)
+			require.ErrorIs(t, err, context.DeadlineExceeded, "it waits in the queue")
+			close(release)
+			within(t, ended)
+			if order == "timeout outside" {
+				return // the queue is shorter than the way of the permit
+			}
+			res, err = s.Client().Get(s.URL)
+			require.NoError(t, err)
+			res.Body.Close()
+			assert.Equal(t, 200, res.StatusCode)
+		})
+	}
+}
+
+// L29: no burst gets through between the look and the count.
+func TestBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newHeld()
+		h := limits.New(limits.Config{MaxInFlight: 3, MaxQueue: 4, MaxWait: time.Minute})(inner)
+		codes := make(chan int, 50)
+		for range 50 {
+			go func() {
+				w, _ := do(t.Context(), h, "/")
+				codes <- w.Code
+			}()
+		}
+		synctest.Wait()
+		assert.Len(t, inner.started, 3)
+		assert.Len(t, codes, 43)
+		close(inner.release)
+		synctest.Wait()
+		assert.Len(t, inner.started, 7)
+	})
+}
+
+// L32: the ErrorHandler runs under no lock: it may call the handler again.
+func TestErrorHandlerMayServe(t *testing.T) {
+	var h http.Handler
+	inner := newHeld()
+	h = limits.New(limits.Config{MaxInFlight: 1, ErrorHandler: func(w http.ResponseWriter, r *http.Request, _ error) {
+		if r.URL.Path == "/again" {
+			w.WriteHeader(http.StatusTeapot)
+			return
+		}
+		r = r.Clone(r.Context())
+		r.URL.Path = "/again"
+		h.ServeHTTP(w, r)
+	}})(inner)
+	go do(t.Context(), h, "/")
+	within(t, inner.started)
+	w, _ := do(t.Context(), h, "/")
+	assert.Equal(t, http.StatusTeapot, w.Code)
+	close(inner.release)
+}
+
+// L17 (navidrome #5472): a client that does not read its response holds its
+// permit no longer than its deadline.
+func TestClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	started := make(chan struct{}, 1)
+	h := timeout.New(timeout.Config{Limit: 300 * time.Millisecond})(
+		limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: patience})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/download" {
+				return
+			}
+			started <- struct{}{}
+			for {
+				if _, err := w.Write(make([]byte, 64<<10)); err != nil {
+					return
+				}
+			}
+		})))
+	s := serve(t, h)
+	c := dial(t, s)
+	c.send(t, "GET /download HTTP/1.1\r\nHost: a\r\n\r\n")
+	within(t, started)
+	var status int
+	for range 10 { // each waits until its own deadline
+		res, err := s.Client().Get(s.URL)
+		require.NoError(t, err)
+		res.Body.Close()
+		if status = res.StatusCode; status == 200 {
+			return
+		}
+	}
+	assert.Equal(t, 200, status)
+}
