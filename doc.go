@@ -6,7 +6,7 @@
 // func(http.Handler) http.Handler, and none knows a framework:
 //
 //   - [github.com/bulwark-go/bulwark/timeout]: a deadline that really ends the request
-//   - [github.com/bulwark-go/bulwark/limits]: never a byte more than agreed
+//   - [github.com/bulwark-go/bulwark/limits]: never a byte, a request or a second more than agreed
 //   - [github.com/bulwark-go/bulwark/errmap]: handlers return errors, one table turns them into responses
 //   - [github.com/bulwark-go/bulwark/logging]: one structured line a request that says what went over the wire
 //
@@ -49,7 +49,8 @@
 //	a handler panicked, with Recover                        500
 //	the handler was slow                                    504
 //	the client was slow to send its body                    408
-//	the body is longer than MaxBodyBytes                    413
+//	the body is too long, or decodes to too much            413
+//	too many requests are in flight                         503
 //	a failure after the response has started                the response breaks off, visibly
 //	the client has left                                     nothing; the log says 499
 //
