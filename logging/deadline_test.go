@@ -31,7 +31,7 @@ func TestG35_ADeadlineOnEitherSide(t *testing.T) {
 			t.Run(tt.desc, func(t *testing.T) {
 				l := newLines()
 				release := make(chan struct{})
-				h := tt.nest(logging.New(logging.Config{Logger: l.logger()}), deadline)(http.HandlerFunc(
+				h := tt.nest(logging.New(logging.Config{Logger: l.logger(), ResponseHeaders: []string{"Content-Type"}}), deadline)(http.HandlerFunc(
 					func(w http.ResponseWriter, r *http.Request) {
 						w.Header().Set("X-Mine", "1")
 						<-release
@@ -62,6 +62,7 @@ func TestG35_ADeadlineOnEitherSide(t *testing.T) {
 				require.Equal(t, "ERROR", m["level"])
 				require.Equal(t, res.Header.Get("X-Request-Id"), m["request_id"])
 				require.NotContains(t, m, "late")
+				require.NotEmpty(t, m["http.response.header.content-type"], "the answer's, although HTTP/2 has its writer back")
 				close(release)
 				late := l.next(t)
 				require.Equal(t, "http handler ended late", late["msg"])
