@@ -1,9 +1,6 @@
 package errmap
 
 import (
-	"crypto/rand"
-	"encoding/binary"
-	"encoding/hex"
 	"time"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
@@ -15,11 +12,11 @@ const urn = "urn:uuid:"
 // request where it is a UUID, else one of its own, which the line then shows.
 func instance(x *exchange.Exchange) string {
 	if x == nil {
-		return urn + newUUID()
+		return urn + exchange.NewID(time.Now())
 	}
 	id := x.ID()
 	if !isUUID(id) {
-		id = newUUID()
+		id = exchange.NewID(time.Now())
 		x.SetProblemID(id)
 	}
 	return urn + id
@@ -43,22 +40,4 @@ func isUUID(s string) bool {
 		}
 	}
 	return true
-}
-
-// newUUID makes a UUID of version 7 (RFC 9562 section 5.7).
-func newUUID() string {
-	var id [16]byte
-	_, _ = rand.Read(id[8:]) // it never fails
-	binary.BigEndian.PutUint64(id[:], uint64(time.Now().UnixMilli())<<16)
-	_, _ = rand.Read(id[6:8])
-	id[6] = id[6]&0x0f | 0x70
-	id[8] = id[8]&0x3f | 0x80
-	var s [36]byte
-	hex.Encode(s[0:8], id[0:4])
-	hex.Encode(s[9:13], id[4:6])
-	hex.Encode(s[14:18], id[6:8])
-	hex.Encode(s[19:23], id[8:10])
-	hex.Encode(s[24:36], id[10:16])
-	s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
-	return string(s[:])
 }

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -69,7 +70,7 @@ func TestIDsAreUniqueAndOrdered(t *testing.T) {
 	seen := map[string]bool{}
 	var last string
 	for range 10000 {
-		id := logging.NewID()
+		id := exchange.NewID(time.Now())
 		require.Regexp(t, uuid7, id)
 		require.False(t, seen[id])
 		seen[id] = true

@@ -94,7 +94,7 @@ func (l *line) identify(h http.Header) {
 		l.id[0] = v[0]
 		return
 	}
-	l.id[0] = newID(l.x.Start())
+	l.id[0] = exchange.NewID(l.x.Start())
 	if len(v) > 0 {
 		l.more().upstream = v[0]
 	}

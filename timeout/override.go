@@ -21,6 +21,9 @@ func Override(limit time.Duration) func(http.Handler) http.Handler {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if x := exchange.From(r.Context()); x != nil {
+				x.SawRoute(r.Pattern) // for the line of a handler that gets stuck
+			}
 			if ctx, ok := move(r.Context(), func(x *exchange.Exchange, t exchange.Term) time.Duration {
 				limit := limit
 				if t.Budget > 0 && (limit == 0 || t.Budget < limit) {
