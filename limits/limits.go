@@ -76,7 +76,8 @@ func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Req
 	}
 	release := p.release
 	defer x.WhenHandlerEnds(release)
-	h.guarded(x, x.OnHijack(w, release), r)
+	x.WhenHijacked(release)
+	h.guarded(x, w, r)
 }
 
 // guarded runs the handler with a guard around the body, where there is one.

@@ -43,10 +43,11 @@ type Exchange struct {
 	first     [1]Observer // the usual one
 	observers *[]Observer // all of them, where there are more
 
-	detached *detached   // the handler that runs on a goroutine of its own
-	over     atomic.Bool // the observers were told
-	left     atomic.Bool // the owner has returned; whoever still holds the exchange is late
-	returned bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
+	hijackHook func()      // told when the connection is taken over
+	detached   *detached   // the handler that runs on a goroutine of its own
+	over       atomic.Bool // the observers were told
+	left       atomic.Bool // the owner has returned; whoever still holds the exchange is late
+	returned   bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
 }
 
 // Observer is told how the request ended.

@@ -1,9 +1,7 @@
 package exchange
 
 import (
-	"bufio"
 	"io"
-	"net"
 	"net/http"
 	"time"
 )
@@ -53,26 +51,12 @@ type oneByte struct{}
 func (oneByte) Read(p []byte) (int, error) { return min(1, len(p)), io.EOF }
 func (oneByte) Close() error               { return nil }
 
-// OnHijack returns w with f to be called when the connection is taken over. It
-// sees a hijack through the exchange's own HTTP/1 writer; one that another
-// middleware wrapped is returned as it is.
-func (x *Exchange) OnHijack(w http.ResponseWriter, f func()) http.ResponseWriter {
-	if s, ok := w.(shapeHTTP1); ok && s.x == x {
-		return &hijackNotifier{s, f}
+// WhenHijacked has f called when the connection is taken over, through whatever
+// writers that happens. To be called before the handler runs.
+func (x *Exchange) WhenHijacked(f func()) {
+	if before := x.hijackHook; before != nil {
+		inner := f
+		f = func() { before(); inner() }
 	}
-	return w
-}
-
-type hijackNotifier struct {
-	shapeHTTP1
-	f func()
-}
-
-// Hijack hands the connection over and says so.
-func (h *hijackNotifier) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, rw, err := h.shapeHTTP1.Hijack()
-	if err == nil {
-		h.f()
-	}
-	return conn, rw, err
+	x.hijackHook = f
 }

@@ -37,6 +37,9 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	x.hijacked = true
 	x.lift()
+	if x.hijackHook != nil {
+		x.hijackHook()
+	}
 	if x.observed() && x.switchesProtocol() {
 		conn, rw = x.account(conn, rw)
 	}
