@@ -126,7 +126,7 @@ func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Req
 
 // term is the deadline of this request, or why it is refused.
 func (h *handler) term(x *exchange.Exchange, r *http.Request, began time.Duration) (exchange.Term, *Error) {
-	t := exchange.Term{Rules: &h.rules, Began: began, Last: began == 0}
+	t := exchange.Term{Rules: &h.rules, Began: began}
 	limit := h.Limit
 	if h.TrustCaller != nil && h.TrustCaller(r) {
 		budget, ok, err := callerBudget(r.Header)

@@ -43,7 +43,6 @@ type Term struct {
 	Began  time.Duration // when the limit began to count
 	At     time.Duration // when it ends; 0: never
 	Budget time.Duration // what the caller gave, 0 where nothing
-	Last   bool          // Leave follows Disarm at once, and settles
 
 	enforced *Term // what is enforced after a cooperative one has ended the context
 }
@@ -54,7 +53,6 @@ type deadline struct {
 	timer  *time.Timer
 	born   time.Duration // what Exchange.Deadline says: contexts keep the deadline they were born with
 	expiry *expiry       // the deadline has won: the handler's response is no longer asked for
-	lifted bool          // a hijack or a 101 has ended all deadlines
 	firing sync.Mutex    // held by whoever enforces the expiry
 	accept http.Header   // what an answer may need of the request's headers
 }
@@ -184,7 +182,7 @@ func (x *Exchange) Disarm(before Term) (inTime bool) {
 		x.awaitExpiry()
 		return false
 	}
-	last := x.term.Last
+	last := x.term.Began == 0 // the owner's own: Leave follows at once, and settles
 	if !x.lifted {
 		var left time.Duration
 		if before.Rules != nil {

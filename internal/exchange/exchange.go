@@ -48,6 +48,7 @@ type Exchange struct {
 	over       atomic.Bool // the observers were told
 	left       atomic.Bool // the owner has returned; whoever still holds the exchange is late
 	returned   bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
+	lifted     bool        // a hijack or a 101 has ended all deadlines; guarded by life.mu
 }
 
 // Observer is told how the request ended.
