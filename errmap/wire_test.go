@@ -1,11 +1,13 @@
 package errmap_test
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -179,4 +181,28 @@ func TestRecoverClientGone(t *testing.T) {
 	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(rec, get().WithContext(ctx)) })
 	assert.Empty(t, rec.Body.String())
 	assert.Equal(t, any("boom"), (<-s.ended).Panic)
+}
+
+// A read that ran into a deadline says nothing about the client, although
+// net/http cancels the request's context for it: the client gets its answer.
+func TestReadDeadlineIsAnswered(t *testing.T) {
+	errs := errmap.New(errmap.Config{Render: errmap.ErrorJSON})
+	srv := httptest.NewServer(errs.Handler(func(w http.ResponseWriter, r *http.Request) error {
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+			return err
+		}
+		_, err := io.ReadAll(r.Body)
+		return err
+	}))
+	defer srv.Close()
+	c, err := net.Dial("tcp", srv.Listener.Addr().String())
+	require.NoError(t, err)
+	defer c.Close()
+	_, err = io.WriteString(c, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nabc")
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	assert.Equal(t, `504 {"error":"timeout"}`, strconv.Itoa(res.StatusCode)+" "+string(body))
 }

@@ -118,7 +118,7 @@ func (p *pace) fire() {
 		return
 	}
 	p.err = e
-	_ = p.x.SetReadDeadline(time.Unix(1, 0)) // where it cannot be set, the read ends when the client pleases
+	p.x.BreakRead()
 }
 
 func (p *pace) tooSlow(now time.Time) *Error {

@@ -2,8 +2,10 @@ package exchange
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"os"
 	"sync/atomic"
 )
 
@@ -16,6 +18,7 @@ type body struct {
 	n       atomic.Int64
 	reading atomic.Bool
 	ended   atomic.Bool // EOF was seen, or the body closed
+	late    atomic.Bool // a read was ended by a deadline, see Exchange.ClientGone
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -36,6 +39,8 @@ func (b *body) Read(p []byte) (int, error) {
 		if cause := context.Cause(b.x); cause != nil {
 			err = cause
 		}
+	case errors.Is(err, os.ErrDeadlineExceeded): // the handler's own, or the server's ReadTimeout
+		b.late.Store(true)
 	}
 	return n, err
 }

@@ -203,9 +203,10 @@ func (x *Exchange) endGone() {
 
 // ClientGone reports whether the client has left. net/http cancels the context
 // also when the request has ended for the server, from when on this is false, and
-// when we broke the transport, from when on it stays as it was.
+// when we broke the transport, from when on it stays as it was, and when a read
+// of the body ran into a deadline, which says nothing about the client.
 func (x *Exchange) ClientGone() bool {
-	if x.left.Load() || x.parent.Err() != context.Canceled || context.Cause(x.parent) != context.Canceled { //nolint:errorlint // a cause that wraps it is somebody's own
+	if x.left.Load() || x.body.late.Load() || x.parent.Err() != context.Canceled || context.Cause(x.parent) != context.Canceled { //nolint:errorlint // a cause that wraps it is somebody's own
 		return false
 	}
 	g := x.gate.Load()

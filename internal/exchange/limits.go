@@ -15,6 +15,13 @@ func (x *Exchange) Request() *http.Request { return &x.req }
 // refused once the deadline has answered: from then on it is not ours to move.
 func (x *Exchange) SetReadDeadline(t time.Time) error { return core{x}.SetReadDeadline(t) }
 
+// BreakRead ends a read that waits for the client. net/http takes the failure
+// for a client that left and cancels the request's context.
+func (x *Exchange) BreakRead() {
+	x.body.late.Store(true)
+	_ = x.SetReadDeadline(past) // where it cannot be set, the read ends when the client pleases
+}
+
 // Linger lets the server read on for a moment once the response is out, and
 // not for as long as the client likes: what net/http drains of a body that was
 // not read to its end (256 KiB at most) it drains without a deadline.
