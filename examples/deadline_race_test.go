@@ -126,8 +126,8 @@ func raceAgainst(t *testing.T, h http.Handler, h2 bool) {
 		all.Go(func() {
 			id := fmt.Sprintf("<%06d>", n)
 			res, err := srv.Client().Get(srv.URL + "/" + id)
-			if err != nil { // broken off before anything came
-				assert.NotZero(t, n%3, "%v", err)
+			if err != nil { // broken off before anything came; a stream's reset may be all a client tells of an answer
+				assert.True(t, h2 || n%3 != 0, "%v", err)
 				return
 			}
 			body, err := io.ReadAll(res.Body)
@@ -135,7 +135,7 @@ func raceAgainst(t *testing.T, h http.Handler, h2 bool) {
 			whole := strings.Repeat(id, 20)
 			switch {
 			case res.StatusCode == http.StatusGatewayTimeout:
-				assert.Equal(t, "Gateway Timeout\n", string(body))
+				assert.True(t, string(body) == "Gateway Timeout\n" || h2 && err != nil && len(body) == 0, "%q %v", body, err)
 				assert.Empty(t, res.Header.Get("X-Id"), "of the abandoned success")
 			case n%3 == 2:
 				assert.True(t, strings.HasPrefix(id+whole, string(body)), "%q", body)

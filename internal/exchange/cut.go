@@ -9,9 +9,14 @@ import (
 	"time"
 )
 
-// grace is how long the server may take to hand an answer of ours to the
-// kernel. A client that does not read must not hold the timer's goroutine.
-const grace = time.Second
+// How long the server may take to hand what is ours to the kernel: a whole
+// answer, or what there was of a response that breaks off. A client that does
+// not read must not hold the timer's goroutine; a machine that is starved should
+// still get the answer out.
+const (
+	graceAnswer = 5 * time.Second
+	graceBreak  = time.Second
+)
 
 // breakIn closes the gate for the deadline: a write that is under way is
 // broken, and broken says that there was one. Nobody but the caller writes from
@@ -75,7 +80,7 @@ func (x *Exchange) breakOff(flush bool) {
 	x.cut = true
 	x.gate.Or(x.broken())
 	if flush && !x.whole() {
-		_ = x.inner.setWriteDeadline(time.Now().Add(grace))
+		_ = x.inner.setWriteDeadline(time.Now().Add(graceBreak))
 		if x.inner.flush() == nil {
 			x.flushed = true
 		}
@@ -109,7 +114,7 @@ func (x *Exchange) answer(p Policy, err error) {
 	if http1 {
 		rep.header.Set("Connection", "close")
 	}
-	_ = x.inner.setWriteDeadline(time.Now().Add(grace)) // also where WriteTimeout was shorter than the limit
+	_ = x.inner.setWriteDeadline(time.Now().Add(graceAnswer)) // also where WriteTimeout was shorter than the limit
 	x.wmu.Lock()
 	x.inner.w.WriteHeader(rep.status)
 	x.commit(rep.status)
