@@ -52,6 +52,3 @@ func (b *body) Close() error {
 
 // pending reports whether there may be more to read.
 func (b *body) pending() bool { return b.src != nil && !b.ended.Load() }
-
-// BodyBytes is how much of the request's body was read so far.
-func (x *Exchange) BodyBytes() int64 { return x.body.n.Load() }

@@ -140,7 +140,7 @@ func (x *Exchange) ask(p Policy, rep *reply, err error) {
 		if v := recover(); v != nil {
 			rep.status = 0
 			x.Note(fmt.Errorf("ErrorHandler panicked: %v", v))
-			x.logf("bulwark: ErrorHandler panicked: %v", v)
+			x.Logf("bulwark: ErrorHandler panicked: %v", v)
 		}
 	}()
 	p.Answer(rep, x.snapshot(), err)

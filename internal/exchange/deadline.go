@@ -151,11 +151,7 @@ func (t Term) notBefore(at time.Duration) Term {
 }
 
 // Expired reports whether the deadline has passed and been enforced.
-func (x *Exchange) Expired() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.expiry != nil
-}
+func (x *Exchange) Expired() bool { return x.expiredAs() != nil }
 
 // lift ends all deadlines: the connection now belongs to somebody else.
 func (x *Exchange) lift() {

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 )
@@ -50,9 +51,7 @@ func (x *Exchange) end(panicked any) {
 
 func (x *Exchange) ending(panicked any) Ending {
 	e := Ending{BytesIn: x.body.n.Load(), Duration: x.Now()}
-	x.mu.Lock()
-	expiry := x.expiry
-	x.mu.Unlock()
+	expiry := x.expiredAs()
 	expired := expiry != nil
 	if expired {
 		e.Duration, e.Abandoned = expiry.at, expiry.abandoned
@@ -113,7 +112,7 @@ func (x *Exchange) fromWriter(e *Ending) {
 	case x.committed.Load() && (!broken || x.onWire()):
 		e.Status = int(x.status)
 	case x.committed.Load():
-		e.Intended = or(e.Intended, int(x.status))
+		e.Intended = cmp.Or(e.Intended, int(x.status))
 	case !broken && !x.hijacked && !e.ClientGone:
 		e.Status = http.StatusOK // what the server sends for a handler that wrote nothing
 	}
@@ -137,11 +136,4 @@ func (x *Exchange) onWire() bool {
 		limit = bufferedHTTP2
 	}
 	return x.flushed || x.written > limit
-}
-
-func or(a, b int) int {
-	if a != 0 {
-		return a
-	}
-	return b
 }

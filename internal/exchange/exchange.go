@@ -17,7 +17,7 @@
 // instructions only. Exchange.wmu is held by whoever is writing, for as long
 // as the client takes to read, so nothing that must be punctual waits for it:
 // the deadline closes the gate first, which lets no new write start and tells
-// whether one is under way that has to be broken (see seal). control guards
+// whether one is under way that has to be broken (see breakIn). control guards
 // the calls of a ResponseController, which have to work while a write hangs.
 package exchange
 

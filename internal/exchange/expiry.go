@@ -41,6 +41,13 @@ func (e *expiry) await() {
 	}
 }
 
+// expiredAs is the expiry, nil while the deadline has not won.
+func (x *Exchange) expiredAs() *expiry {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.expiry
+}
+
 // awaitExpiry waits until the deadline has been enforced and told of.
 func (x *Exchange) awaitExpiry() {
 	x.firing.Lock()

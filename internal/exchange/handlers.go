@@ -80,7 +80,7 @@ func (x *Exchange) late(res result) {
 		}
 	}
 	if !x.observed() && res.panicked != nil && res.panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
-		x.logf("http: panic in a handler after its deadline: %v\n%s", res.panicked, res.stack)
+		x.Logf("http: panic in a handler after its deadline: %v\n%s", res.panicked, res.stack)
 	}
 }
 
@@ -117,7 +117,7 @@ func (x *Exchange) ServeDetached(before Term, next http.Handler, w http.Response
 		panic(res.panicked)
 	case res.panicked != nil:
 		x.Panicked(res.panicked, res.stack) // whoever recovers it sees the stack of this goroutine
-		x.logf("http: panic in the handler's own goroutine: %v\n%s", res.panicked, res.stack)
+		x.Logf("http: panic in the handler's own goroutine: %v\n%s", res.panicked, res.stack)
 		panic(res.panicked)
 	}
 }
@@ -128,10 +128,7 @@ func (x *Exchange) serveApart(ended chan<- result, next http.Handler, w http.Res
 		if v := recover(); v != nil {
 			res = result{panicked: v, stack: debug.Stack()}
 		}
-		x.mu.Lock()
-		e := x.expiry
-		x.mu.Unlock()
-		if e != nil {
+		if e := x.expiredAs(); e != nil {
 			e.handlerBack()
 		}
 		d := x.detached

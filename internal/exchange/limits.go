@@ -11,15 +11,11 @@ import (
 // handler runs and saves a clone of its own.
 func (x *Exchange) Request() *http.Request { return &x.req }
 
-// SetReadDeadline is that of http.ResponseController on the server's writer,
-// refused once the deadline has answered: from then on it is not ours to move.
-func (x *Exchange) SetReadDeadline(t time.Time) error { return core{x}.SetReadDeadline(t) }
-
 // BreakRead ends a read that waits for the client. net/http takes the failure
 // for a client that left and cancels the request's context.
 func (x *Exchange) BreakRead() {
 	x.body.late.Store(true)
-	_ = x.SetReadDeadline(past) // where it cannot be set, the read ends when the client pleases
+	_ = core{x}.SetReadDeadline(past) // where it cannot be set, the read ends when the client pleases
 }
 
 // Linger lets the server read on for a moment once the response is out, and
@@ -28,7 +24,7 @@ func (x *Exchange) BreakRead() {
 // Answering is not held up by it.
 func (x *Exchange) Linger() {
 	if x.original.ProtoMajor < 2 && x.body.pending() && !x.hijackedNow() {
-		_ = x.SetReadDeadline(time.Now().Add(lingerTime))
+		_ = core{x}.SetReadDeadline(time.Now().Add(lingerTime))
 	}
 }
 

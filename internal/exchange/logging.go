@@ -16,10 +16,7 @@ func (x *Exchange) Stamp(w http.ResponseWriter, key string, value []string) {
 // WireHeader is the server's own header map. It may be read once the request
 // has ended: at the deadline the handler has a map of its own.
 func (x *Exchange) WireHeader() http.Header {
-	x.mu.Lock()
-	e := x.expiry
-	x.mu.Unlock()
-	if e != nil && e.header != nil {
+	if e := x.expiredAs(); e != nil && e.header != nil {
 		return e.header
 	}
 	return x.inner.w.Header()
@@ -35,9 +32,6 @@ func (x *Exchange) Sent() (head, whole bool) {
 	}
 	return x.onWire(), x.flushed && !x.cut && x.writeErr == nil && x.declared >= 0 && x.written >= x.declared
 }
-
-// Logf writes to the server's ErrorLog.
-func (x *Exchange) Logf(format string, args ...any) { x.logf(format, args...) }
 
 // Original is the request as it came to the outermost middleware. What it
 // shares with the clone that the handler has, its maps, its URL and its body,

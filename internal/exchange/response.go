@@ -40,15 +40,14 @@ func (x *Exchange) Drop() {
 // Abandoned reports whether the deadline was enforced and the handler is still
 // running.
 func (x *Exchange) Abandoned() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.expiry != nil && !x.expiry.isBack()
+	e := x.expiredAs()
+	return e != nil && !e.isBack()
 }
 
 // Reportf writes to the server's ErrorLog what would be lost otherwise: nobody
 // observes this request.
 func (x *Exchange) Reportf(format string, args ...any) {
 	if !x.observed() {
-		x.logf(format, args...)
+		x.Logf(format, args...)
 	}
 }

@@ -19,11 +19,11 @@ func (x *Exchange) logSuperfluous(method string, hijacked bool) {
 		what = "response." + method + " on hijacked connection from"
 	}
 	f := caller()
-	x.logf("http: %s %s (%s:%d)", what, f.Function, path.Base(f.File), f.Line)
+	x.Logf("http: %s %s (%s:%d)", what, f.Function, path.Base(f.File), f.Line)
 }
 
-// logf writes to the server's ErrorLog.
-func (x *Exchange) logf(format string, args ...any) {
+// Logf writes to the server's ErrorLog.
+func (x *Exchange) Logf(format string, args ...any) {
 	srv, _ := x.parent.Value(http.ServerContextKey).(*http.Server)
 	if srv != nil && srv.ErrorLog != nil {
 		srv.ErrorLog.Printf(format, args...)
