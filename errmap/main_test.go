@@ -50,10 +50,14 @@ func get(header ...string) *http.Request {
 }
 
 // spy is a middleware that sees how a request ended.
-type spy struct{ ended chan exchange.Ending }
+type spy struct {
+	id    string
+	ended chan exchange.Ending
+}
 
-func newSpy() *spy { return &spy{make(chan exchange.Ending, 8)} }
+func newSpy() *spy { return &spy{ended: make(chan exchange.Ending, 8)} }
 
+func (s *spy) ID() string                                    { return s.id }
 func (s *spy) Ended(_ *exchange.Exchange, e exchange.Ending) { s.ended <- e }
 func (s *spy) Late(*exchange.Exchange, any, []byte)          {}
 

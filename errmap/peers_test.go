@@ -167,8 +167,8 @@ func testLineHasTheID(t *testing.T) {
 	const uuid = "01890a5d-ac96-774b-bcce-b302099a8057"
 	for id, own := range map[string]bool{uuid: false, "": true, "7f3a": true, uuid[:35] + "x": true, uuid[:8] + "0" + uuid[9:]: true} {
 		s := newSpy()
+		s.id = id
 		rec := serve(s.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			exchange.From(r.Context()).SetID(id)
 			mapper().Write(w, r, errSecret)
 		})), get())
 		var doc struct {

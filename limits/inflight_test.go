@@ -31,6 +31,7 @@ func do(ctx context.Context, h http.Handler, path string) (w *httptest.ResponseR
 // ending is how a request ended, as logging would see it.
 type ending struct{ exchange.Ending }
 
+func (e *ending) ID() string                                      { return "" }
 func (e *ending) Ended(_ *exchange.Exchange, end exchange.Ending) { e.Ending = end }
 func (e *ending) Late(*exchange.Exchange, any, []byte)            {}
 

@@ -115,6 +115,9 @@ func protocol(major, minor int) string {
 	return ""
 }
 
+// ID implements exchange.Observer.
+func (l *line) ID() string { return l.id[0] }
+
 // Ended writes the line. It implements exchange.Observer.
 func (l *line) Ended(x *exchange.Exchange, ending exchange.Ending) {
 	e := &ending

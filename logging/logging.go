@@ -44,7 +44,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	l := &line{settings: h.settings, x: x}
 	l.capture(r)
-	x.SetID(l.id[0])
 	x.Observe(l)
 	x.Stamp(w, h.RequestIDHeader, l.id[:])
 	h.next.ServeHTTP(w, r)

@@ -34,6 +34,8 @@ type observer struct {
 	late  chan<- lateEnd
 }
 
+func (o observer) ID() string { return "" }
+
 func (o observer) Ended(_ *exchange.Exchange, e exchange.Ending) {
 	if o.ended != nil {
 		o.ended <- e

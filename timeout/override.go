@@ -24,7 +24,7 @@ func Override(limit time.Duration) func(http.Handler) http.Handler {
 			if x := exchange.From(r.Context()); x != nil {
 				x.SawRoute(r.Pattern) // for the line of a handler that gets stuck
 			}
-			if ctx, ok := move(r.Context(), func(x *exchange.Exchange, t exchange.Term) time.Duration {
+			if ctx, ok := move(r.Context(), func(x *exchange.Exchange, t *exchange.Term) time.Duration {
 				limit := limit
 				if t.Budget > 0 && (limit == 0 || t.Budget < limit) {
 					limit = t.Budget
@@ -48,27 +48,27 @@ func Extend(ctx context.Context, limit time.Duration) (context.Context, error) {
 	if limit < 0 {
 		return ctx, errors.New("timeout: Extend: limit must not be negative")
 	}
-	moved, ok := move(ctx, func(x *exchange.Exchange, t exchange.Term) time.Duration { return bounded(t, x.Now(), limit) })
+	moved, ok := move(ctx, func(x *exchange.Exchange, t *exchange.Term) time.Duration { return bounded(t, x.Now(), limit) })
 	if !ok {
 		return ctx, errors.New("timeout: Extend: no deadline is running")
 	}
 	return moved, nil
 }
 
-func move(ctx context.Context, at func(*exchange.Exchange, exchange.Term) time.Duration) (context.Context, bool) {
+func move(ctx context.Context, at func(*exchange.Exchange, *exchange.Term) time.Duration) (context.Context, bool) {
 	x := exchange.From(ctx)
 	if x == nil {
 		return ctx, false
 	}
-	t, ok := x.Move(func(t exchange.Term) time.Duration { return at(x, t) })
-	if !ok {
+	t := x.Move(func(t *exchange.Term) time.Duration { return at(x, t) })
+	if t == nil {
 		return ctx, false
 	}
 	return x.Moved(ctx, t), true
 }
 
 // bounded is limit after from, 0 for none, within the ceiling of the term.
-func bounded(t exchange.Term, from, limit time.Duration) time.Duration {
+func bounded(t *exchange.Term, from, limit time.Duration) time.Duration {
 	ceiling := t.Began + t.Max
 	if t.Max > 0 && (limit == 0 || from+limit > ceiling) {
 		return ceiling

@@ -73,9 +73,11 @@ func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("timeout: " + err.Error())
 	}
+	alarms := &exchange.Alarms{}
 	return func(next http.Handler) http.Handler {
 		h := &handler{Config: cfg, next: next}
-		h.rules = exchange.Rules{Policy: h, Stream: cfg.Stream, Max: cfg.Max, Cooperative: cfg.Cooperative}
+		h.rules = exchange.Rules{Policy: h, Stream: cfg.Stream, Max: cfg.Max, Cooperative: cfg.Cooperative, Alarms: alarms}
+		h.usual = exchange.Term{Rules: &h.rules, At: cfg.Limit}
 		return h
 	}
 }
@@ -84,6 +86,7 @@ type handler struct {
 	Config
 	next  http.Handler
 	rules exchange.Rules
+	usual exchange.Term // of a request that came just now and whose caller gives no budget
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -98,11 +101,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, owner bool) {
-	var began time.Duration // the exchange begins with its owner
-	if !owner {
-		began = x.Now()
-	}
-	term, err := h.term(x, r, began)
+	term, err := h.term(x, r, owner)
 	if err != nil {
 		x.Refuse(err)
 		h.refuse(w, r, err)
@@ -112,23 +111,36 @@ func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Req
 		x.KeepForAnswer(r.Header)
 	}
 	if !h.Cooperative && x.Detachable(w, r) && !x.Armed() {
-		x.ServeDetached(x.Arm(term, true), h.next, w, r)
+		x.ServeDetached(x.Arm(term, true), owner, h.next, w, r)
 		return
 	}
 	before := x.Arm(term, false)
-	if before.Rules != nil { // an Override outside may say otherwise
+	if before != nil && before.Rules != nil { // an Override outside may say otherwise
 		if at, ok := r.Context().Deadline(); !ok || x.Start().Add(term.At).Before(at) {
 			r = r.WithContext(x.Moved(r.Context(), term))
 		}
 	}
-	x.ServeArmed(before, h.next, w, r)
+	x.ServeArmed(before, owner, h.next, w, r)
 }
 
+// justNow is how long before us a middleware outside may have seen the request
+// for the two to count as one arrival. No timer is more exact.
+const justNow = 100 * time.Microsecond
+
 // term is the deadline of this request, or why it is refused.
-func (h *handler) term(x *exchange.Exchange, r *http.Request, began time.Duration) (exchange.Term, *Error) {
-	t := exchange.Term{Rules: &h.rules, Began: began}
-	limit := h.Limit
-	if h.TrustCaller != nil && h.TrustCaller(r) {
+func (h *handler) term(x *exchange.Exchange, r *http.Request, owner bool) (*exchange.Term, *Error) {
+	var began time.Duration // the exchange begins with its owner
+	if !owner {
+		if began = x.Now(); began < justNow {
+			began = 0
+		}
+	}
+	trusted := h.TrustCaller != nil && h.TrustCaller(r)
+	if began == 0 && !trusted {
+		return &h.usual, nil
+	}
+	t, limit := h.usual, h.Limit
+	if trusted {
 		budget, ok, err := callerBudget(r.Header)
 		if err != nil {
 			x.Remark(err)
@@ -136,15 +148,15 @@ func (h *handler) term(x *exchange.Exchange, r *http.Request, began time.Duratio
 		switch {
 		case !ok:
 		case budget <= 0 || budget < h.MinBudget:
-			return t, &Error{Limit: budget, Phase: PhaseBudget, Caller: true}
+			return nil, &Error{Limit: budget, Phase: PhaseBudget, Caller: true}
 		case h.Max > 0:
 			t.Budget, limit = budget, min(budget, h.Max)
 		default:
 			t.Budget, limit = budget, min(budget, limit)
 		}
 	}
-	t.At = began + limit
-	return t, nil
+	t.Began, t.At = began, began+limit
+	return &t, nil
 }
 
 func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err *Error) {
@@ -156,7 +168,7 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err *Error) {
 }
 
 // Cause implements exchange.Policy.
-func (h *handler) Cause(t exchange.Term, elapsed time.Duration, p exchange.Phase) error {
+func (h *handler) Cause(t *exchange.Term, elapsed time.Duration, p exchange.Phase) error {
 	limit := t.At - t.Began
 	return &Error{Limit: limit, Elapsed: elapsed, Phase: Phase(p), Caller: t.Budget > 0 && t.Budget == limit}
 }

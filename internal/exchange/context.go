@@ -26,11 +26,10 @@ func (clientGone) Is(target error) bool { return target == context.Canceled }
 // the Err and the Cause of our choice. context.WithDeadlineCause would need its
 // cause before it is known, a second timer, and could not be moved.
 type life struct {
-	parent context.Context
-
 	// ended points to a genuine context that has ended: what Err and Cause
-	// say. nil while alive, written with mu held.
+	// say. nil while alive.
 	ended atomic.Pointer[context.Context]
+	asked atomic.Bool // somebody wants, or wanted, genuine
 
 	mu         sync.Mutex
 	genuine    context.Context // nil until asked for
@@ -43,16 +42,15 @@ type life struct {
 
 // Deadline is the moment the exchange was last armed for, else the parent's.
 func (x *Exchange) Deadline() (time.Time, bool) {
-	x.mu.Lock()
-	at, ok := x.start.Add(x.born), x.born > 0
-	x.mu.Unlock()
-	if p, has := x.parent.Deadline(); has && (!ok || p.Before(at)) {
+	var at time.Time
+	after := x.term.Load().announced()
+	if after > 0 {
+		at = x.start.Add(after)
+	}
+	if p, has := x.Parent().Deadline(); has && (after == 0 || p.Before(at)) {
 		return p, true
 	}
-	if !ok {
-		at = time.Time{}
-	}
-	return at, ok
+	return at, after > 0
 }
 
 // Done is closed when the request is over for the handler.
@@ -64,7 +62,7 @@ func (x *Exchange) Err() error {
 	if ended := x.ended.Load(); ended != nil {
 		return (*ended).Err()
 	}
-	if x.parent.Err() == nil {
+	if x.Parent().Err() == nil {
 		return nil
 	}
 	x.parentEnded() // now and not when the watch gets to it, or Err would be ahead of Done
@@ -83,7 +81,7 @@ func (x *Exchange) Value(key any) any {
 	case cancelKey:
 		return x.context().Value(key)
 	}
-	return x.parent.Value(key)
+	return x.Parent().Value(key)
 }
 
 // cancelKey is the key by which package context asks a context for the
@@ -115,18 +113,19 @@ func (x *Exchange) context() context.Context {
 		defer x.mu.Unlock()
 		return x.genuine
 	}
+	x.asked.Store(true) // before ended is read: finish does the two in the other order
 	var cancel context.CancelFunc
 	x.genuine, cancel = context.WithCancel(source{x})
 	_ = cancel // it ends as its source does, with the right error and cause
 	c, ended := x.genuine, x.ended.Load() != nil
-	if !ended && x.parent.Done() != nil && !x.left.Load() {
-		x.unwatch = context.AfterFunc(x.parent, x.parentEnded)
+	if !ended && x.Parent().Done() != nil && !x.left.Load() {
+		x.unwatch = context.AfterFunc(x.Parent(), x.parentEnded)
 	}
 	x.mu.Unlock()
 	switch {
 	case ended:
 		x.endGenuine()
-	case x.parent.Err() != nil:
+	case x.Parent().Err() != nil:
 		x.parentEnded()
 	}
 	return c
@@ -155,7 +154,7 @@ func (s source) Err() error {
 
 func (s source) Value(key any) any {
 	if key != cancelKey {
-		return s.x.parent.Value(key)
+		return s.x.Parent().Value(key)
 	}
 	if ended := s.x.ended.Load(); ended != nil {
 		return (*ended).Value(key) // for context.Cause
@@ -165,12 +164,10 @@ func (s source) Value(key any) any {
 
 // finish ends the context as e has ended; the first call wins.
 func (x *Exchange) finish(e *context.Context) {
-	x.mu.Lock()
-	if x.ended.Load() != nil {
-		x.mu.Unlock()
+	if !x.ended.CompareAndSwap(nil, e) || !x.asked.Load() {
 		return
 	}
-	x.ended.Store(e)
+	x.mu.Lock()
 	end, unwatch := x.endGenuine, x.unwatch
 	x.mu.Unlock()
 	if end != nil {
@@ -190,7 +187,8 @@ func (x *Exchange) parentEnded() {
 	case x.ClientGone():
 		x.endGone()
 	default:
-		x.finish(&x.parent)
+		p := x.Parent()
+		x.finish(&p)
 	}
 }
 
@@ -206,7 +204,7 @@ func (x *Exchange) endGone() {
 // when we broke the transport, from when on it stays as it was, and when a read
 // of the body ran into a deadline, which says nothing about the client.
 func (x *Exchange) ClientGone() bool {
-	if x.left.Load() || x.body.late.Load() || x.parent.Err() != context.Canceled || context.Cause(x.parent) != context.Canceled { //nolint:errorlint // a cause that wraps it is somebody's own
+	if x.left.Load() || x.readLate.Load() || x.Parent().Err() != context.Canceled || context.Cause(x.Parent()) != context.Canceled { //nolint:errorlint // a cause that wraps it is somebody's own
 		return false
 	}
 	g := x.gate.Load()

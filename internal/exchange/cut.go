@@ -128,7 +128,7 @@ func (x *Exchange) answer(p Policy, err error) {
 		x.wrote(0, ferr)
 	}
 	x.wmu.Unlock()
-	if !http1 && x.detached == nil {
+	if !http1 && x.detached() == nil {
 		// The handler runs where the stream's end depends on its return.
 		_ = x.inner.setWriteDeadline(past)
 	}
@@ -170,11 +170,11 @@ func (r *reply) Write(p []byte) (int, error) {
 // request's body. Closing a connection with unread data resets it, and a reset
 // can overtake the answer on its way to the client.
 func (x *Exchange) linger() {
-	if x.original.ProtoMajor >= 2 || !x.body.pending() || x.hijackedNow() {
+	if x.original.ProtoMajor >= 2 || x.drained.Load() || x.hijackedNow() {
 		return
 	}
 	if x.inner.setReadDeadline(time.Now().Add(lingerTime)) == nil {
-		_, _ = io.CopyN(io.Discard, x.body.src, lingerBytes)
+		_, _ = io.CopyN(io.Discard, x.original.Body, lingerBytes)
 		_ = x.inner.setReadDeadline(past)
 	}
 }

@@ -35,23 +35,9 @@ type Ending struct {
 	Unanswered bool // an unrecovered panic passed: the server sends nothing more
 }
 
-// end tells the observers how the request ended, on the first call.
-func (x *Exchange) end(panicked any) {
-	if !x.over.CompareAndSwap(false, true) {
-		return
-	}
-	if !x.observed() {
-		return
-	}
-	e := x.ending(panicked)
-	for _, o := range x.Observers() {
-		o.Ended(x, e)
-	}
-}
-
 func (x *Exchange) ending(panicked any) Ending {
-	e := Ending{BytesIn: x.body.n.Load(), Duration: x.Now()}
-	expiry := x.expiredAs()
+	e := Ending{BytesIn: x.bytesIn.Load(), Duration: x.Now()}
+	expiry := x.expiry.Load()
 	expired := expiry != nil
 	if expired {
 		e.Duration, e.Abandoned = expiry.at, expiry.abandoned
@@ -74,12 +60,12 @@ func (x *Exchange) ending(panicked any) Ending {
 
 // copyTo copies what was noted.
 func (x *notes) copyTo(e *Ending) {
-	x.notesMu.Lock()
-	defer x.notesMu.Unlock()
-	n := x.noted
+	n := x.noted.Load()
 	if n == nil {
 		return
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	e.Cause, e.Panic, e.Stack = n.cause(), n.panicked, n.stack
 	if len(n.causes) > 0 {
 		e.First = n.causes[0]

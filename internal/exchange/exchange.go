@@ -35,32 +35,33 @@ type Exchange struct {
 	life
 	writing
 	notes
-	body body
+	reading
 
-	start     time.Time
-	req       http.Request // the clone that inner handlers see
-	original  *http.Request
-	first     [1]Observer // the usual one
-	observers *[]Observer // all of them, where there are more
+	start    time.Time
+	req      http.Request // the clone that inner handlers see
+	original *http.Request
+	watchers
 
-	hijackHook func()      // told when the connection is taken over
-	detached   *detached   // the handler that runs on a goroutine of its own
-	over       atomic.Bool // the observers were told
-	left       atomic.Bool // the owner has returned; whoever still holds the exchange is late
-	returned   bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
-	lifted     bool        // a hijack or a 101 has ended all deadlines; guarded by life.mu
+	left     atomic.Bool // the owner has returned; whoever still holds the exchange is late
+	returned bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
+	lifted   bool        // a hijack or a 101 has ended all deadlines; guarded by life.mu
+	seldom   atomic.Pointer[seldom]
 }
 
-// Observer is told how the request ended.
-type Observer interface {
-	// Ended is called once, at the moment the request ended for the client,
-	// on the goroutine that ended it: the server's, or the timer's while the
-	// handler is still running. It must not touch the request's maps.
-	Ended(x *Exchange, e Ending)
-	// Late is called after Ended, when a handler that was abandoned has ended,
-	// and when one panicked too late to be answered; panicked is the value, or
-	// nil.
-	Late(x *Exchange, panicked any, stack []byte)
+// seldom is what most requests do not need. What is in it is set before the
+// handler runs.
+type seldom struct {
+	detached   *detached   // the handler that runs on a goroutine of its own
+	hijackHook func()      // told when the connection is taken over
+	accept     http.Header // what an answer may need of the request's headers
+}
+
+// rarely is x.seldom to be written to.
+func (x *Exchange) rarely() *seldom {
+	if x.seldom.Load() == nil {
+		x.seldom.CompareAndSwap(nil, &seldom{})
+	}
+	return x.seldom.Load()
 }
 
 type exchangeKey struct{}
@@ -88,12 +89,12 @@ func Enter(w http.ResponseWriter, r *http.Request) (x *Exchange, iw http.Respons
 		return x, w, r, false
 	}
 	x = &Exchange{start: time.Now(), original: r}
-	x.parent = r.Context()
 	x.inner.w = w
 	x.req = *r.WithContext(x)
 	if r.Body != nil && r.Body != http.NoBody {
-		x.body.x, x.body.src = x, r.Body
-		x.req.Body = &x.body
+		x.req.Body = (*body)(x)
+	} else {
+		x.drained.Store(true)
 	}
 	return x, shape(x, w), &x.req, true
 }
@@ -124,31 +125,7 @@ func (x *Exchange) Writer() http.ResponseWriter { return shape(x, x.inner.w) }
 func (x *Exchange) Start() time.Time { return x.start }
 
 // Parent is the context that the request came with.
-func (x *Exchange) Parent() context.Context { return x.parent }
-
-// Observe adds an observer. To be called before the handler runs.
-func (x *Exchange) Observe(o Observer) {
-	if x.first[0] == nil {
-		x.first[0] = o
-		return
-	}
-	all := append(x.Observers(), o)
-	x.observers = &all
-}
-
-// Observers are those added so far. The slice is not to be changed.
-func (x *Exchange) Observers() []Observer {
-	switch {
-	case x.observers != nil:
-		return *x.observers
-	case x.first[0] != nil:
-		return x.first[:]
-	}
-	return nil
-}
-
-// observed reports whether anybody wants to know how the request ends.
-func (x *Exchange) observed() bool { return x.first[0] != nil }
+func (x *Exchange) Parent() context.Context { return x.original.Context() }
 
 // Returned records that the owner's handler returned; without it, and without
 // a panic, [Exchange.Leave] knows that runtime.Goexit was called.
@@ -208,10 +185,10 @@ func (x *Exchange) handBack() (takenOver, cut bool) {
 // before us.
 func (x *Exchange) pastWriteTimeout() bool {
 	const moment = 10 * time.Millisecond
-	if !x.observed() {
+	if !x.observed.Load() {
 		return false
 	}
-	srv, ok := x.parent.Value(http.ServerContextKey).(*http.Server)
+	srv, ok := x.Parent().Value(http.ServerContextKey).(*http.Server)
 	return ok && srv.WriteTimeout > 0 && time.Since(x.start) > srv.WriteTimeout-moment
 }
 

@@ -10,6 +10,7 @@ import (
 type expiry struct {
 	back      chan struct{} // closed when the handler has returned
 	once      sync.Once
+	told      chan struct{} // closed when the deadline has been enforced and told of
 	at        time.Duration // when the client had its end
 	header    http.Header   // of the response, where the server does not wait for us
 	abandoned bool          // the handler was still running then; to be read after awaitExpiry
@@ -41,23 +42,15 @@ func (e *expiry) await() {
 	}
 }
 
-// expiredAs is the expiry, nil while the deadline has not won.
-func (x *Exchange) expiredAs() *expiry {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.expiry
-}
-
-// awaitExpiry waits until the deadline has been enforced and told of.
+// awaitExpiry waits until the expiry has been enforced and told of.
 func (x *Exchange) awaitExpiry() {
-	x.firing.Lock()
-	x.firing.Unlock() //nolint:staticcheck // nothing is guarded, only waited for
+	<-x.expiry.Load().told
 }
 
 // dueLocked is when the deadline passes, with mu held; 0: never.
 func (x *Exchange) dueLocked() time.Duration {
-	switch t := x.term; {
-	case t.Rules == nil || t.At == 0 || x.expiry != nil:
+	switch t := x.term.Load(); {
+	case !t.counts() || t.At == 0 || x.expiry.Load() != nil:
 		return 0
 	case t.Stream > 0 && x.committed.Load():
 		return time.Duration(x.last.Load()) + t.Stream
@@ -65,19 +58,6 @@ func (x *Exchange) dueLocked() time.Duration {
 		return t.At
 	}
 }
-
-// overdue reports whether the deadline has passed and the timer is late, as on
-// a machine that was stopped. A handler that reached its deadline must not win
-// against a slow timer.
-func (x *Exchange) overdue() bool {
-	x.mu.Lock()
-	due, enforced := x.dueLocked(), x.term.Rules != nil && !x.term.Cooperative
-	x.mu.Unlock()
-	return enforced && due > 0 && x.Now() >= due
-}
-
-// fire is the timer's function.
-func (x *Exchange) fire() { x.enforce(false) }
 
 // enforce ends the request if its deadline has passed. returned says that the
 // handler is done already.
@@ -89,25 +69,26 @@ func (x *Exchange) enforce(returned bool) {
 		return
 	}
 	if wait := due - x.Now(); wait > 0 {
-		x.timer.Reset(wait)
+		x.alarm.timer.Reset(wait)
 		x.mu.Unlock()
 		return
 	}
-	t := x.term
+	t := x.term.Load()
 	if t.Cooperative {
-		x.term = Term{}
-		if e := t.enforced; e != nil {
-			x.set(*e, e.At-x.Now())
+		x.pass()
+		if t.enforced != nil {
+			e := *t.enforced
+			e.moved, e.told = true, t.announced()
+			x.set(&e, e.At-x.Now())
 		}
 		x.mu.Unlock()
 		x.endContext(t.Policy.Cause(t, x.Now()-t.Began, PhaseHandler))
 		return
 	}
-	e := &expiry{back: make(chan struct{})}
-	x.expiry = e
-	x.firing.Lock()
-	defer x.firing.Unlock()
-	d := x.detached
+	e := &expiry{back: make(chan struct{}), told: make(chan struct{})}
+	x.expiry.Store(e)
+	defer close(e.told)
+	d := x.detached()
 	x.mu.Unlock()
 	if returned {
 		e.handlerBack()
@@ -125,7 +106,7 @@ func (x *Exchange) enforce(returned bool) {
 // expire enforces the deadline. The order matters: no write may slip through
 // after the context ended, and from Go 1.27 on the answer to an Expect:
 // 100-continue request waits for a lock that the stuck Read holds.
-func (x *Exchange) expire(t Term) {
+func (x *Exchange) expire(t *Term) {
 	broken := x.breakIn()
 	gone := x.ClientGone()
 	err := t.Policy.Cause(t, x.Now()-t.Began, x.phase())
@@ -135,7 +116,7 @@ func (x *Exchange) expire(t Term) {
 	} else {
 		x.endContext(err)
 	}
-	if x.body.pending() {
+	if !x.drained.Load() {
 		_ = x.inner.setReadDeadline(past) // where it cannot be set, nobody can be freed by it
 	}
 	switch {

@@ -18,9 +18,16 @@ type detached struct {
 	then  []func()
 }
 
+func (x *Exchange) detached() *detached {
+	if s := x.seldom.Load(); s != nil {
+		return s.detached
+	}
+	return nil
+}
+
 // Detached reports whether a handler was left behind and has not ended yet.
 func (x *Exchange) Detached() bool {
-	d := x.detached
+	d := x.detached()
 	if d == nil {
 		return false
 	}
@@ -33,7 +40,7 @@ func (x *Exchange) Detached() bool {
 // once in the ordinary case, else on the goroutine of the handler that was
 // left behind.
 func (x *Exchange) WhenHandlerEnds(f func()) {
-	if d := x.detached; d != nil && d.later(f) {
+	if d := x.detached(); d != nil && d.later(f) {
 		return
 	}
 	f()
@@ -49,15 +56,16 @@ func (d *detached) later(f func()) bool {
 	return true
 }
 
-// ServeArmed runs the handler where it stands, between Arm and Disarm.
-func (x *Exchange) ServeArmed(before Term, next http.Handler, w http.ResponseWriter, r *http.Request) {
-	if before.Rules != nil { // an outer scope deals with what is late
-		defer x.Disarm(before)
+// ServeArmed runs the handler where it stands, between Arm and Disarm; last is
+// for Disarm.
+func (x *Exchange) ServeArmed(before *Term, last bool, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if before.counts() { // an outer scope deals with what is late
+		defer x.Disarm(before, last)
 		next.ServeHTTP(w, r)
 		return
 	}
 	defer func() {
-		if x.Disarm(before) {
+		if x.Disarm(before, last) {
 			return // a panic goes on untouched
 		}
 		res := result{panicked: recover()}
@@ -74,12 +82,12 @@ func (x *Exchange) ServeArmed(before Term, next http.Handler, w http.ResponseWri
 // observers, without any to the server's ErrorLog.
 func (x *Exchange) late(res result) {
 	x.awaitExpiry()
-	if res.panicked != nil || x.expiry.abandoned {
+	if res.panicked != nil || x.expiry.Load().abandoned {
 		for _, o := range x.Observers() {
 			o.Late(x, res.panicked, res.stack)
 		}
 	}
-	if !x.observed() && res.panicked != nil && res.panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+	if !x.observed.Load() && res.panicked != nil && res.panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
 		x.Logf("http: panic in a handler after its deadline: %v\n%s", res.panicked, res.stack)
 	}
 }
@@ -94,19 +102,19 @@ type result struct {
 // ServeDetached runs the handler on a goroutine of its own, between Arm and
 // Disarm, and returns when it has ended or the deadline was enforced: an
 // HTTP/2 stream ends only when the server's own goroutine returns.
-func (x *Exchange) ServeDetached(before Term, next http.Handler, w http.ResponseWriter, r *http.Request) {
+func (x *Exchange) ServeDetached(before *Term, last bool, next http.Handler, w http.ResponseWriter, r *http.Request) {
 	ended := make(chan result, 1)
 	go x.serveApart(ended, next, w, r)
 	var res result
 	select {
 	case res = <-ended:
-	case <-x.detached.fired:
+	case <-x.detached().fired:
 		if x.leaveAlone() {
 			return
 		}
 		res = <-ended
 	}
-	if !x.Disarm(before) {
+	if !x.Disarm(before, last) {
 		x.late(res)
 		return
 	}
@@ -128,10 +136,10 @@ func (x *Exchange) serveApart(ended chan<- result, next http.Handler, w http.Res
 		if v := recover(); v != nil {
 			res = result{panicked: v, stack: debug.Stack()}
 		}
-		if e := x.expiredAs(); e != nil {
+		if e := x.expiry.Load(); e != nil {
 			e.handlerBack()
 		}
-		d := x.detached
+		d := x.detached()
 		d.mu.Lock()
 		d.ended = true
 		alone, then := d.alone, d.then
@@ -152,7 +160,7 @@ func (x *Exchange) serveApart(ended chan<- result, next http.Handler, w http.Res
 
 // leaveAlone marks the handler as left behind, if it is still running.
 func (x *Exchange) leaveAlone() bool {
-	d := x.detached
+	d := x.detached()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.alone = !d.ended

@@ -14,7 +14,7 @@ func (x *Exchange) Request() *http.Request { return &x.req }
 // BreakRead ends a read that waits for the client. net/http takes the failure
 // for a client that left and cancels the request's context.
 func (x *Exchange) BreakRead() {
-	x.body.late.Store(true)
+	x.readLate.Store(true)
 	_ = core{x}.SetReadDeadline(past) // where it cannot be set, the read ends when the client pleases
 }
 
@@ -23,7 +23,7 @@ func (x *Exchange) BreakRead() {
 // not read to its end (256 KiB at most) it drains without a deadline.
 // Answering is not held up by it.
 func (x *Exchange) Linger() {
-	if x.original.ProtoMajor < 2 && x.body.pending() && !x.hijackedNow() {
+	if x.original.ProtoMajor < 2 && !x.drained.Load() && !x.hijackedNow() {
 		_ = core{x}.SetReadDeadline(time.Now().Add(lingerTime))
 	}
 }
@@ -57,9 +57,10 @@ func (oneByte) Close() error               { return nil }
 // WhenHijacked has f called when the connection is taken over, through whatever
 // writers that happens. To be called before the handler runs.
 func (x *Exchange) WhenHijacked(f func()) {
-	if before := x.hijackHook; before != nil {
+	s := x.rarely()
+	if before := s.hijackHook; before != nil {
 		inner := f
 		f = func() { before(); inner() }
 	}
-	x.hijackHook = f
+	s.hijackHook = f
 }

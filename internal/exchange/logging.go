@@ -7,7 +7,7 @@ import "net/http"
 // answer carries it.
 func (x *Exchange) Stamp(w http.ResponseWriter, key string, value []string) {
 	w.Header()[key] = value
-	if x.apart.Load() && x.begin() == nil {
+	if x.headers.Load() != headersShared && x.begin() == nil {
 		x.inner.w.Header()[key] = value
 		x.done()
 	}
@@ -16,7 +16,7 @@ func (x *Exchange) Stamp(w http.ResponseWriter, key string, value []string) {
 // WireHeader is the server's own header map. It may be read once the request
 // has ended: at the deadline the handler has a map of its own.
 func (x *Exchange) WireHeader() http.Header {
-	if e := x.expiredAs(); e != nil && e.header != nil {
+	if e := x.expiry.Load(); e != nil && e.header != nil {
 		return e.header
 	}
 	return x.inner.w.Header()

@@ -53,6 +53,7 @@ func newObserver() *observer {
 	return &observer{make(chan exchange.Ending, 8), make(chan any, 8)}
 }
 
+func (o *observer) ID() string                                    { return "" }
 func (o *observer) Ended(_ *exchange.Exchange, e exchange.Ending) { o.ended <- e }
 func (o *observer) Late(_ *exchange.Exchange, v any, _ []byte)    { o.late <- v }
 

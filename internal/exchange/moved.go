@@ -7,7 +7,7 @@ import (
 
 // Moved is ctx after Move: its Deadline is that of the term, unless something
 // between the exchange and ctx ends earlier.
-func (x *Exchange) Moved(ctx context.Context, t Term) context.Context {
+func (x *Exchange) Moved(ctx context.Context, t *Term) context.Context {
 	var at time.Time
 	if t.At > 0 {
 		at = x.start.Add(t.At)
@@ -19,7 +19,7 @@ func (x *Exchange) Moved(ctx context.Context, t Term) context.Context {
 	if now, has := ctx.Deadline(); has && (!had || now.Before(was)) {
 		at = earlier(at, now)
 	}
-	if p, has := x.parent.Deadline(); has {
+	if p, has := x.Parent().Deadline(); has {
 		at = earlier(at, p)
 	}
 	return moved{ctx, at}

@@ -5,17 +5,17 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 )
 
 // notes is what the packages tell each other and the log line about a
 // request, without importing one another.
 type notes struct {
-	notesMu sync.Mutex
-	id      string
-	noted   *noted // nil while there is nothing to say, as for most requests
+	noted atomic.Pointer[noted] // nil while there is nothing to say, as for most requests
 }
 
 type noted struct {
+	mu        sync.Mutex
 	causes    []error
 	bodyErr   error
 	intended  int
@@ -31,12 +31,13 @@ type noted struct {
 
 // note lets f add to what was noted.
 func (x *notes) note(f func(*noted)) {
-	x.notesMu.Lock()
-	defer x.notesMu.Unlock()
-	if x.noted == nil {
-		x.noted = &noted{}
+	if x.noted.Load() == nil {
+		x.noted.CompareAndSwap(nil, &noted{})
 	}
-	f(x.noted)
+	n := x.noted.Load()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f(n)
 }
 
 // Note records why the request failed. The first cause is kept in front and
@@ -158,12 +159,13 @@ func (x *Exchange) SetBodyError(err error) {
 
 // BodyError is what SetBodyError remembered.
 func (x *Exchange) BodyError() error {
-	x.notesMu.Lock()
-	defer x.notesMu.Unlock()
-	if x.noted == nil {
+	n := x.noted.Load()
+	if n == nil {
 		return nil
 	}
-	return x.noted.bodyErr
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.bodyErr
 }
 
 // SetLevel records at which level the line is to be written, where the mapping
@@ -172,26 +174,22 @@ func (x *Exchange) SetLevel(l slog.Leveler) { x.note(func(n *noted) { n.level = 
 
 // Level is what SetLevel recorded, nil where nothing was.
 func (x *Exchange) Level() slog.Leveler {
-	x.notesMu.Lock()
-	defer x.notesMu.Unlock()
-	if x.noted == nil {
+	n := x.noted.Load()
+	if n == nil {
 		return nil
 	}
-	return x.noted.level
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.level
 }
 
 // Cause is what was noted so far.
 func (x *Exchange) Cause() error {
-	x.notesMu.Lock()
-	defer x.notesMu.Unlock()
-	if x.noted == nil {
+	n := x.noted.Load()
+	if n == nil {
 		return nil
 	}
-	return x.noted.cause()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.cause()
 }
-
-// SetID sets the id of the request. To be called before the handler runs.
-func (x *Exchange) SetID(id string) { x.id = id }
-
-// ID is the id of the request, "" while it has none.
-func (x *Exchange) ID() string { return x.id }

@@ -37,10 +37,10 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	x.hijacked = true
 	x.lift()
-	if x.hijackHook != nil {
-		x.hijackHook()
+	if s := x.seldom.Load(); s != nil && s.hijackHook != nil {
+		s.hijackHook()
 	}
-	if x.observed() && x.switchesProtocol() {
+	if x.observed.Load() && x.switchesProtocol() {
 		conn, rw = x.account(conn, rw)
 	}
 	return conn, rw, nil
@@ -84,7 +84,7 @@ const piece = 64 << 10
 func inPieces[T []byte | string](x *Exchange, p T, write func(T) (int, error)) (total int, err error) {
 	for {
 		q := p
-		if x.stream.Load() > 0 && len(q) > piece {
+		if x.streams() && len(q) > piece {
 			q = p[:piece]
 		}
 		n, err := write(q)
@@ -102,13 +102,13 @@ func inPieces[T []byte | string](x *Exchange, p T, write func(T) (int, error)) (
 // copied here, with the lock held for the writes alone.
 func (r readerFrom) ReadFrom(src io.Reader) (int64, error) {
 	x := r.x
-	if !x.apart.Load() {
+	if x.headers.Load() == headersShared {
 		return r.direct(src)
 	}
 	if !regularFile(src) {
 		return r.copy(src)
 	}
-	if x.stream.Load() <= 0 {
+	if !x.streams() {
 		return r.direct(src)
 	}
 	var total int64

@@ -19,7 +19,7 @@ var plainCancel = func() reflect.Type {
 // contexts (Gin, Echo, chi) would give the one that the handler still holds to
 // the next request.
 func (x *Exchange) Detachable(w http.ResponseWriter, r *http.Request) bool {
-	if x.original.ProtoMajor != 2 || r != &x.req || reflect.TypeOf(x.parent) != plainCancel {
+	if x.original.ProtoMajor != 2 || r != &x.req || reflect.TypeOf(x.Parent()) != plainCancel {
 		return false
 	}
 	if c, ok := w.(interface{ exchange() *Exchange }); !ok || c.exchange() != x {

@@ -40,14 +40,14 @@ func (x *Exchange) Drop() {
 // Abandoned reports whether the deadline was enforced and the handler is still
 // running.
 func (x *Exchange) Abandoned() bool {
-	e := x.expiredAs()
+	e := x.expiry.Load()
 	return e != nil && !e.isBack()
 }
 
 // Reportf writes to the server's ErrorLog what would be lost otherwise: nobody
 // observes this request.
 func (x *Exchange) Reportf(format string, args ...any) {
-	if !x.observed() {
+	if !x.observed.Load() {
 		x.Logf(format, args...)
 	}
 }

@@ -24,7 +24,7 @@ func (x *Exchange) logSuperfluous(method string, hijacked bool) {
 
 // Logf writes to the server's ErrorLog.
 func (x *Exchange) Logf(format string, args ...any) {
-	srv, _ := x.parent.Value(http.ServerContextKey).(*http.Server)
+	srv, _ := x.Parent().Value(http.ServerContextKey).(*http.Server)
 	if srv != nil && srv.ErrorLog != nil {
 		srv.ErrorLog.Printf(format, args...)
 		return

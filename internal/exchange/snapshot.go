@@ -9,12 +9,13 @@ import (
 // negotiated by. To be called before the handler runs: at the deadline the
 // request's maps are in the handler's hands.
 func (x *Exchange) KeepForAnswer(h http.Header) {
+	s := x.rarely()
 	for _, k := range [...]string{"Accept", "Accept-Language"} {
 		if v := h[k]; len(v) > 0 {
-			if x.accept == nil {
-				x.accept = make(http.Header, 2)
+			if s.accept == nil {
+				s.accept = make(http.Header, 2)
 			}
-			x.accept[k] = v
+			s.accept[k] = v
 		}
 	}
 }
@@ -27,9 +28,9 @@ func (x *Exchange) snapshot() *http.Request {
 	if err != nil {
 		u = &url.URL{Path: "/"}
 	}
-	header := x.accept
-	if header == nil {
-		header = make(http.Header)
+	header := make(http.Header)
+	if s := x.seldom.Load(); s != nil && s.accept != nil {
+		header = s.accept
 	}
 	return (&http.Request{
 		Method: o.Method, URL: u, RequestURI: o.RequestURI, Host: o.Host, RemoteAddr: o.RemoteAddr,

@@ -18,7 +18,7 @@ type writing struct {
 	control sync.Mutex // guards off, and the calls that move deadlines
 
 	gate      atomic.Uint32 // open, busy, closed
-	apart     atomic.Bool   // the handler works on a header map of its own
+	headers   atomic.Uint32 // whose header map the handler works on
 	committed atomic.Bool
 	status    int32 // the final status handed to the server
 
@@ -34,7 +34,6 @@ type writing struct {
 	written  int64         // bytes of the body that the server took
 	started  time.Duration // when the response was committed, from the start of the request
 	last     atomic.Int64  // when something was last written, from the start, in nanoseconds
-	stream   atomic.Int64  // the longest silence allowed, in nanoseconds; 0: any
 	traffic  *traffic      // of the connection after the hijack, where it is counted
 	writeErr error         // the first failure of the wire
 }
@@ -80,8 +79,8 @@ func (s seal) err() error {
 // begin lets an operation on the wire start, or says why none may any more.
 // After a nil error done must be deferred.
 func (x *Exchange) begin() error {
-	if x.apart.Load() && !x.committed.Load() && x.gate.Load() == gateOpen && x.overdue() {
-		x.fire() // the timer is late
+	if x.overdue() {
+		x.enforce(false)
 	}
 	x.wmu.Lock()
 	if x.gate.CompareAndSwap(gateOpen, gateBusy) {
@@ -130,7 +129,7 @@ func (c core) WriteHeader(code int) {
 // inform sends a 1xx with the handler's headers of the moment. They are taken
 // back afterwards: an answer of the deadline's must not inherit them.
 func (x *Exchange) inform(code int) {
-	if x.apart.Load() {
+	if x.headers.Load() == headersOwn {
 		wire := x.inner.w.Header()
 		before := wire.Clone()
 		defer func() {
@@ -147,8 +146,8 @@ func (x *Exchange) commit(code int) {
 	x.committed.Store(true)
 	x.status = int32(code)
 	x.declared = -1
-	stream := x.stream.Load()
-	if stream > 0 || x.observed() { // else nobody asks
+	streams := x.streams()
+	if streams || x.observed.Load() { // else nobody asks
 		x.started = x.Now()
 		x.last.Store(int64(x.started))
 	}
@@ -159,8 +158,8 @@ func (x *Exchange) commit(code int) {
 	}
 	if code == http.StatusSwitchingProtocols {
 		x.lift()
-	} else if stream > 0 {
-		x.streamBegan(time.Duration(stream))
+	} else if streams {
+		x.streamBegan()
 	}
 }
 
@@ -190,7 +189,7 @@ func (c core) Write(p []byte) (int, error) {
 // wrote accounts for a write.
 func (x *Exchange) wrote(n int64, err error) {
 	x.written += n
-	if x.stream.Load() > 0 {
+	if x.streams() {
 		x.last.Store(int64(x.Now()))
 	}
 	if err != nil && x.writeErr == nil && !errors.Is(err, http.ErrBodyNotAllowed) &&

@@ -1,0 +1,78 @@
+package timeout_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/bulwark-go/bulwark/timeout"
+)
+
+// A middleware that was made once serves in tests with a clock of their own and
+// without, in any order: a timer that went from one to the other would be a
+// fatal error of the runtime.
+func TestClocksDoNotMix(t *testing.T) {
+	h := timeout.New(timeout.Config{Limit: time.Minute})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/stuck" {
+			<-r.Context().Done()
+		}
+	}))
+	get := func(path string) int {
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+		return rec.Code
+	}
+	for range 3 {
+		require.Equal(t, http.StatusOK, get("/"))
+		synctest.Test(t, func(t *testing.T) {
+			require.Equal(t, http.StatusOK, get("/"))
+			require.Equal(t, http.StatusGatewayTimeout, get("/stuck"))
+			require.Equal(t, http.StatusOK, get("/"))
+		})
+	}
+}
+
+// What is left of one request's deadline does not end the next request.
+func TestDeadlinesDoNotMix(t *testing.T) {
+	const limit = 20 * time.Millisecond
+	h := timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		switch r.URL.Path {
+		case "/stuck":
+			<-r.Context().Done()
+			assert.GreaterOrEqual(t, time.Since(began), limit-time.Millisecond, "ended before its time")
+		case "/moved":
+			_, _ = timeout.Extend(r.Context(), time.Hour)
+			_, _ = timeout.Extend(r.Context(), limit)
+		}
+		if r.Context().Err() != nil {
+			assert.GreaterOrEqual(t, time.Since(began), limit-time.Millisecond, "ended by somebody else's deadline")
+		}
+	}))
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			for i := range 400 {
+				path := "/"
+				switch {
+				case i%40 == 0:
+					path = "/stuck"
+				case i%3 == 0:
+					path = "/moved"
+				}
+				rec := httptest.NewRecorder()
+				h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+				if path == "/stuck" {
+					assert.Equal(t, http.StatusGatewayTimeout, rec.Code)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
