@@ -172,7 +172,7 @@ func TestConnectStreams(t *testing.T) {
 	})
 	t.Run("silent", func(t *testing.T) {
 		eachRPC(t, func(t *testing.T, p protocol, r rpc) {
-			s := stack{timeout: timeout.Config{Limit: ample, Stream: limit}}.serve(t, p, service())
+			s := stack{timeout: timeout.Config{Limit: ample, Stream: silence}}.serve(t, p, service())
 			res, err := rpcClient(s, r, count).CallServerStream(t.Context(), connect.NewRequest(wrapperspb.String("wait")))
 			require.NoError(t, err)
 			defer res.Close() // from Go 1.27 on the transport waits for it also after an error

@@ -85,7 +85,7 @@ func upTo(s *server, req *http.Request) got {
 	} else {
 		_, err = io.ReadFull(res.Body, body)
 	}
-	return got{res.StatusCode, res.Proto, res.Header, string(body), err, res}
+	return got{res.StatusCode, res.Proto, res.Header, string(body), err}
 }
 
 // TestHTTP3Stream: what is flushed is at the client, in time; a client that

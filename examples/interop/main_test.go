@@ -14,6 +14,10 @@ const (
 	// expects has to happen within it.
 	limit = 30 * time.Millisecond
 
+	// silence is the longest that a stream may be silent: what it says at first has
+	// to be said within it.
+	silence = 200 * time.Millisecond
+
 	// handshake is the deadline within which a connection has to be upgraded, and
 	// which it then has to outlive.
 	handshake = 500 * time.Millisecond

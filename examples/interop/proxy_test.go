@@ -176,7 +176,7 @@ func TestProxyDeadline(t *testing.T) {
 			status int
 		}{
 			{"before the response", false, timeout.Config{Limit: limit}, 504},
-			{"in the middle of it", true, timeout.Config{Limit: ample, Stream: limit}, 200},
+			{"in the middle of it", true, timeout.Config{Limit: ample, Stream: silence}, 200},
 		} {
 			t.Run(tc.desc, func(t *testing.T) {
 				gone := make(chan struct{})

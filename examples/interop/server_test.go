@@ -1,9 +1,6 @@
 package interop_test
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"io"
 	"log"
@@ -12,9 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -44,7 +39,6 @@ var places = []place{outside, behind, inside}
 // stack is what stands between a server and its handler.
 type stack struct {
 	timeout timeout.Config                                  // Limit: ample
-	logging logging.Config                                  // Logger: that of the server
 	refuse  func(http.ResponseWriter, *http.Request, error) // ErrorHandler of limits
 	body    int64                                           // MaxBodyBytes, default 1 MiB
 	errs    *errmap.Mapper                                  // default: that of mapper
@@ -80,7 +74,6 @@ func (st stack) around(h http.Handler, logger *slog.Logger) http.Handler {
 	if st.body == 0 {
 		st.body = 1 << 20
 	}
-	st.logging.Logger = logger
 	at := func(p place) wrapper {
 		if st.at != p {
 			return bulwark.Chain()
@@ -89,7 +82,7 @@ func (st stack) around(h http.Handler, logger *slog.Logger) http.Handler {
 	}
 	return bulwark.Chain(
 		at(outside),
-		logging.New(st.logging),
+		logging.New(logging.Config{Logger: logger}),
 		at(behind),
 		timeout.New(st.timeout),
 		limits.New(limits.Config{MaxBodyBytes: st.body, ErrorHandler: st.refuse}),
@@ -197,7 +190,6 @@ type got struct {
 	header http.Header
 	body   string
 	err    error // of the request, or of the body
-	res    *http.Response
 }
 
 // request makes one, with header fields as "Name: value". A body that is not a
@@ -230,7 +222,7 @@ func (s *server) do(req *http.Request) got {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	return got{res.StatusCode, res.Proto, res.Header, string(body), err, res}
+	return got{res.StatusCode, res.Proto, res.Header, string(body), err}
 }
 
 // whole requires that the answer came to its end.
@@ -239,138 +231,3 @@ func (g got) whole(t *testing.T) got {
 	require.NoError(t, g.err)
 	return g
 }
-
-// line is what a line of the log says, as far as these tests look.
-type line struct {
-	Msg       string  `json:"msg"`
-	Level     string  `json:"level"`
-	Method    string  `json:"http.request.method"`
-	Path      string  `json:"url.path"`
-	Route     string  `json:"http.route"`
-	Status    int     `json:"http.response.status_code"`
-	Intended  int     `json:"status_intended"`
-	In        int64   `json:"http.request.body.size"`
-	Out       int64   `json:"http.response.body.size"`
-	Seconds   float64 `json:"http.server.request.duration"`
-	Client    string  `json:"client.address"`
-	Proto     string  `json:"network.protocol.version"`
-	Outcome   string  `json:"outcome"`
-	RequestID string  `json:"request_id"`
-	Upstream  string  `json:"request_id_upstream"`
-	TraceID   string  `json:"trace_id"`
-	SpanID    string  `json:"span_id"`
-	Error     string  `json:"error.message"`
-	ErrorType string  `json:"error.type"`
-	Panic     string  `json:"exception.message"`
-	Stack     string  `json:"exception.stacktrace"`
-	Abandoned bool    `json:"abandoned"`
-	TTFB      float64 `json:"ttfb"`
-}
-
-// lines are those of the requests of a server, in their order. The notes that
-// end a handler which outlived its request come whenever they like.
-type lines chan line
-
-func (l lines) logger() *slog.Logger { return slog.New(slog.NewJSONHandler(l, nil)) }
-
-// Write takes a line: a slog.JSONHandler makes one call for each.
-func (l lines) Write(p []byte) (int, error) {
-	var parsed line
-	if err := json.Unmarshal(p, &parsed); err != nil {
-		return 0, err
-	}
-	if parsed.Msg != "http handler ended late" {
-		l <- parsed
-	}
-	return len(p), nil
-}
-
-// next waits for the next line.
-func (l lines) next(t *testing.T) line {
-	t.Helper()
-	select {
-	case got := <-l:
-		return got
-	case <-time.After(watchdog):
-		require.Fail(t, "no line")
-		return line{}
-	}
-}
-
-// logged waits for the line of a request and looks at what every one must have.
-func (s *server) logged(t *testing.T, status int, outcome logging.Outcome) line {
-	t.Helper()
-	got := s.lines.next(t)
-	assert.Equal(t, status, got.Status, "status in the line")
-	assert.Equal(t, string(outcome), got.Outcome)
-	assert.NotEmpty(t, got.RequestID)
-	return got
-}
-
-// quiet asserts that no further line was written.
-func (s *server) quiet(t *testing.T) {
-	t.Helper()
-	assert.Empty(t, s.lines)
-}
-
-// text is a buffer for any goroutine.
-type text struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *text) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *text) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-// await waits for c to be closed, or for something to come.
-func await[T any](t *testing.T, c <-chan T) (v T) {
-	t.Helper()
-	select {
-	case v = <-c:
-	case <-time.After(watchdog):
-		require.Fail(t, "it does not happen")
-	}
-	return v
-}
-
-// pass waits until d has passed, which is what the test is about.
-func pass(t *testing.T, d time.Duration) {
-	t.Helper()
-	select {
-	case <-time.After(d):
-	case <-t.Context().Done():
-	}
-}
-
-// same compares bodies that nobody wants to see in the output.
-func same(t *testing.T, want, got string) {
-	t.Helper()
-	assert.Len(t, got, len(want))
-	assert.Equal(t, sha256.Sum256([]byte(want)), sha256.Sum256([]byte(got)))
-}
-
-// without is a JSON object without one of its members.
-func without(t *testing.T, object, member string) string {
-	t.Helper()
-	var m map[string]any
-	require.NoError(t, json.Unmarshal([]byte(object), &m), object)
-	assert.Contains(t, m, member)
-	delete(m, member)
-	out, err := json.Marshal(m)
-	require.NoError(t, err)
-	return string(out)
-}
-
-// onlyReader reads text, and does not say how long it is.
-func onlyReader(text string) io.Reader { return struct{ io.Reader }{strings.NewReader(text)} }
-
-func textLog(to *text) *log.Logger { return log.New(to, "", 0) }

@@ -98,7 +98,7 @@ func TestSSE(t *testing.T) {
 // client knows that it was not the end, and asks for the rest.
 func TestSSESilent(t *testing.T) {
 	each(t, protocols, func(t *testing.T, p protocol) {
-		st := stack{errs: mapper(), timeout: timeout.Config{Limit: ample, Stream: limit}}
+		st := stack{errs: mapper(), timeout: timeout.Config{Limit: ample, Stream: silence}}
 		s := st.serve(t, p, st.errs.Handler(feed(2, func(ctx context.Context, _ int) error {
 			<-ctx.Done()
 			return context.Cause(ctx)
@@ -107,7 +107,7 @@ func TestSSESilent(t *testing.T) {
 		assert.Equal(t, "1", await(t, sub.ids))
 		l := s.logged(t, 200, logging.Deadline)
 		assert.Equal(t, "timeout.Error", l.ErrorType)
-		assert.Contains(t, l.Error, fmt.Sprint(limit, " passed during the response"))
+		assert.Contains(t, l.Error, fmt.Sprint(silence, " passed during the response"))
 		lost := await(t, sub.lost)
 		assert.NotErrorIs(t, lost, io.EOF, "the end of the stream is not a proper one")
 		assert.Equal(t, "2", await(t, sub.ids))
