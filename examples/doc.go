@@ -11,6 +11,7 @@
 //	curl localhost:8080/users/123       {"error":"timeout"}
 //
 // Beside them, modules of their own: validation answers the errors of
-// go-playground/validator, and observability shows package logging with
-// Prometheus and OpenTelemetry.
+// go-playground/validator, observability shows package logging with Prometheus
+// and OpenTelemetry, and interop says of libraries that many services have where
+// in the chain they go.
 package examples

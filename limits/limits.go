@@ -88,7 +88,11 @@ func (h *handler) guarded(x *exchange.Exchange, w http.ResponseWriter, r *http.R
 		return
 	}
 	defer g.end()
-	h.next.ServeHTTP(w, g.request(r))
+	guarded := g.request(r)
+	h.next.ServeHTTP(w, guarded)
+	if guarded != r {
+		r.Pattern = guarded.Pattern // whoever made r may ask it for the route, as tracing libraries do
+	}
 }
 
 // refused answers a request that is over a limit already.

@@ -74,3 +74,37 @@ func TestWithTheOtherPackages(t *testing.T) {
 		})
 	}
 }
+
+// The route is in the request that was handed to limits, and so in the line, as
+// it is without a guard around the body. A middleware in between that hands on a
+// request of its own finds it there.
+func TestRouteForWhatIsOutside(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /users/{id}", func(http.ResponseWriter, *http.Request) {})
+	for _, cfg := range []limits.Config{{}, {MaxBodyBytes: 100}, {MaxDecodedBytes: 100}} {
+		next := limits.New(cfg)(mux)
+		for _, own := range []bool{false, true} {
+			var route string
+			var rec logging.Record
+			h := logging.New(logging.Config{
+				Logger:   slog.New(slog.DiscardHandler),
+				OnRecord: func(_ context.Context, r logging.Record) { rec = r },
+			})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if own {
+					r = r.WithContext(context.WithValue(r.Context(), ctxKey{}, "span"))
+				}
+				next.ServeHTTP(w, r)
+				route = r.Pattern
+			}))
+			r := httptest.NewRequest(http.MethodPost, "/users/7", strings.NewReader(string(encode(t, []byte("1"), "gzip"))))
+			r.Header.Set("Content-Encoding", "gzip")
+			h.ServeHTTP(httptest.NewRecorder(), r)
+			assert.Equal(t, "POST /users/{id}", route, "%+v", cfg)
+			if !own {
+				assert.Equal(t, "/users/{id}", rec.Route, "%+v", cfg)
+			}
+		}
+	}
+}
+
+type ctxKey struct{}

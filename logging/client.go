@@ -43,11 +43,15 @@ func (s *settings) clientAddress(remote string, h http.Header) (client, peer str
 }
 
 // hostOf is the host of an address "host:port", without the port; of a Unix
-// socket, whose clients have no address, "".
+// socket, whose clients have no address, "". Middleware outside that believes a
+// proxy leaves an IP address alone there (chi's RealIP, gorilla's ProxyHeaders).
 func hostOf(remote string) string {
 	i := strings.LastIndexByte(remote, ':')
-	if i < 0 {
-		return ""
+	if i < 0 || remote[0] != '[' && strings.IndexByte(remote, ':') < i {
+		if _, err := netip.ParseAddr(remote); err != nil {
+			return ""
+		}
+		return remote
 	}
 	return strings.Trim(remote[:i], "[]")
 }

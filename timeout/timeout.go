@@ -169,6 +169,9 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err *Error) {
 
 // Cause implements exchange.Policy.
 func (h *handler) Cause(t *exchange.Term, elapsed time.Duration, p exchange.Phase) error {
+	if p == exchange.PhaseResponse && t.Stream > 0 { // the silence was too long
+		return &Error{Limit: t.Stream, Elapsed: elapsed, Phase: PhaseResponse}
+	}
 	limit := t.At - t.Began
 	return &Error{Limit: limit, Elapsed: elapsed, Phase: Phase(p), Caller: t.Budget > 0 && t.Budget == limit}
 }
