@@ -26,16 +26,11 @@ func (clientGone) Is(target error) bool { return target == context.Canceled }
 // the Err and the Cause of our choice. context.WithDeadlineCause would need its
 // cause before it is known, a second timer, and could not be moved.
 type life struct {
-	// ended points to a genuine context that has ended: what Err and Cause
-	// say. nil while alive.
-	ended atomic.Pointer[context.Context]
-	asked atomic.Bool // somebody wants, or wanted, genuine
+	ended atomic.Pointer[outcome] // how, nil while alive
+	asked atomic.Pointer[source]  // nil until somebody asks
 
-	mu         sync.Mutex
-	genuine    context.Context // nil until asked for
-	endGenuine func()          // ends genuine as ended has
-	unwatch    func() bool
-	route      string // the last pattern seen on the handler's own goroutine
+	mu    sync.Mutex
+	route string // the last pattern seen on the handler's own goroutine
 
 	deadline
 }
@@ -56,18 +51,24 @@ func (x *Exchange) Deadline() (time.Time, bool) {
 // Done is closed when the request is over for the handler.
 func (x *Exchange) Done() <-chan struct{} { return x.context().Done() }
 
+// outcome is how a context has ended.
+type outcome struct {
+	err error
+	ctx context.Context // a genuine one that has ended so, for context.Cause; nil where err is the cause, too
+}
+
 // Err is context.DeadlineExceeded after the deadline, context.Canceled after
 // the client left or the request ended.
 func (x *Exchange) Err() error {
 	if ended := x.ended.Load(); ended != nil {
-		return (*ended).Err()
+		return ended.err
 	}
 	if x.Parent().Err() == nil {
 		return nil
 	}
 	x.parentEnded() // now and not when the watch gets to it, or Err would be ahead of Done
 	if ended := x.ended.Load(); ended != nil {
-		return (*ended).Err()
+		return ended.err
 	}
 	return nil // the deadline is about to say
 }
@@ -108,75 +109,94 @@ func stopped() bool { return true }
 
 // context returns the genuine context, made on the first call.
 func (x *Exchange) context() context.Context {
+	if s := x.asked.Load(); s != nil {
+		return s.genuine
+	}
 	x.mu.Lock()
-	if x.genuine != nil {
-		defer x.mu.Unlock()
-		return x.genuine
+	s := x.asked.Load()
+	if s != nil {
+		x.mu.Unlock()
+		return s.genuine
 	}
-	x.asked.Store(true) // before ended is read: finish does the two in the other order
-	var cancel context.CancelFunc
-	x.genuine, cancel = context.WithCancel(source{x})
-	_ = cancel // it ends as its source does, with the right error and cause
-	c, ended := x.genuine, x.ended.Load() != nil
-	if !ended && x.Parent().Done() != nil && !x.left.Load() {
-		x.unwatch = context.AfterFunc(x.Parent(), x.parentEnded)
-	}
+	s = newSource(x)
+	x.asked.Store(s)
 	x.mu.Unlock()
 	switch {
-	case ended:
-		x.endGenuine()
+	case x.ended.Load() != nil: // finish looks for a source after it has said so
+		s.finish()
 	case x.Parent().Err() != nil:
 		x.parentEnded()
 	}
-	return c
+	return s.genuine
 }
 
 // source is the parent of the genuine context. Its Done is never closed: it
 // offers AfterFunc, which package context prefers, and ends its one child by
 // that.
-type source struct{ x *Exchange }
+type source struct {
+	x       *Exchange
+	genuine context.Context //nolint:containedctx // it is its child
+	end     func()          // ends genuine as x has ended
+	unwatch func() bool     // the parent; nil where that never ends
+}
 
-func (source) Deadline() (time.Time, bool) { return time.Time{}, false }
-func (source) Done() <-chan struct{}       { return never }
+func newSource(x *Exchange) *source {
+	s := &source{x: x}
+	var cancel context.CancelFunc
+	s.genuine, cancel = context.WithCancel(s)
+	_ = cancel // it ends as its source does, with the right error and cause
+	if parent := x.Parent(); parent.Done() != nil && !x.left.Load() {
+		s.unwatch = context.AfterFunc(parent, x.parentEnded)
+	}
+	return s
+}
 
-// AfterFunc is called with x.mu held, see context.
-func (s source) AfterFunc(f func()) (stop func() bool) {
-	s.x.endGenuine = f
+func (*source) Deadline() (time.Time, bool) { return time.Time{}, false }
+func (*source) Done() <-chan struct{}       { return never }
+
+// AfterFunc is called once, by newSource.
+func (s *source) AfterFunc(f func()) (stop func() bool) {
+	s.end = f
 	return stopped
 }
 
-func (s source) Err() error {
+func (s *source) Err() error {
 	if ended := s.x.ended.Load(); ended != nil {
-		return (*ended).Err()
+		return ended.err
 	}
 	return nil
 }
 
-func (s source) Value(key any) any {
+func (s *source) Value(key any) any {
 	if key != cancelKey {
 		return s.x.Parent().Value(key)
 	}
-	if ended := s.x.ended.Load(); ended != nil {
-		return (*ended).Value(key) // for context.Cause
+	if ended := s.x.ended.Load(); ended != nil && ended.ctx != nil {
+		return ended.ctx.Value(key) // for context.Cause
 	}
 	return nil
 }
 
-// finish ends the context as e has ended; the first call wins.
-func (x *Exchange) finish(e *context.Context) {
-	if !x.ended.CompareAndSwap(nil, e) || !x.asked.Load() {
-		return
-	}
-	x.mu.Lock()
-	end, unwatch := x.endGenuine, x.unwatch
-	x.mu.Unlock()
-	if end != nil {
-		end()
-	}
-	if unwatch != nil {
-		unwatch()
+// finish ends the genuine context. It does no harm twice.
+func (s *source) finish() {
+	s.end()
+	if s.unwatch != nil {
+		s.unwatch()
 	}
 }
+
+// finish ends the context as e says; the first call wins.
+func (x *Exchange) finish(e *outcome) {
+	if !x.ended.CompareAndSwap(nil, e) {
+		return
+	}
+	if s := x.asked.Load(); s != nil {
+		s.finish()
+	}
+}
+
+// finishAs ends the context as c has ended.
+func (x *Exchange) finishAs(c context.Context) { x.finish(&outcome{c.Err(), c}) }
 
 // parentEnded ends the context because its parent has. net/http cancels it
 // without a cause when the client leaves; any other cause or error is
@@ -187,8 +207,7 @@ func (x *Exchange) parentEnded() {
 	case x.ClientGone():
 		x.endGone()
 	default:
-		p := x.Parent()
-		x.finish(&p)
+		x.finishAs(x.Parent())
 	}
 }
 
@@ -196,7 +215,7 @@ func (x *Exchange) parentEnded() {
 func (x *Exchange) endGone() {
 	c, cancel := context.WithCancelCause(context.Background())
 	cancel(ErrClientGone)
-	x.finish(&c)
+	x.finishAs(c)
 }
 
 // ClientGone reports whether the client has left. net/http cancels the context
@@ -212,11 +231,7 @@ func (x *Exchange) ClientGone() bool {
 }
 
 // finished is how a context ends whose request ended.
-var finished = func() *context.Context {
-	c, cancel := context.WithCancel(context.Background())
-	cancel()
-	return &c
-}()
+var finished = &outcome{err: context.Canceled}
 
 // SawRoute records the pattern that matched. The timer cannot read it from the
 // request, which belongs to the handler's goroutine; so it is noted whenever

@@ -249,7 +249,7 @@ func (x *Exchange) unify() {
 func (x *Exchange) endContext(cause error) {
 	c, cancel := context.WithDeadlineCause(context.Background(), past, cause)
 	defer cancel()
-	x.finish(&c)
+	x.finishAs(c)
 }
 
 // phase tells what the request is doing, once no write can start any more.
