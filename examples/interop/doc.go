@@ -93,8 +93,8 @@
 //
 // # OpenTelemetry: otelhttp
 //
-// Outside, its span has the status that went over the wire, but no route in its
-// name. Elsewhere it has the route and the handler's status. The line has the
+// Outside, its span has the status that went over the wire, elsewhere that of the
+// handler; the route it has everywhere. The line has the
 // caller's span until it is told of otelhttp's: see logging.Config and package
 // examples/observability/oteltraces.
 //

@@ -137,7 +137,7 @@ func (x *Exchange) Returned() { x.returned = true }
 func (x *Exchange) Leave() {
 	v := recover()
 	if !x.Detached() {
-		x.removeTemporaryFiles()
+		x.returnRequest()
 	}
 	takenOver, cut := x.handBack()
 	if !x.Expired() && (v != nil || !takenOver) { // else it is told of where it ended
@@ -207,8 +207,17 @@ func exiting() bool {
 	return false
 }
 
+// returnRequest gives back what the clone has hidden from those further out:
+// from the server the form that was parsed, from tracing libraries the route.
+func (x *Exchange) returnRequest() {
+	x.removeTemporaryFiles()
+	if p := x.req.Pattern; p != "" {
+		x.original.Pattern = p
+	}
+}
+
 // removeTemporaryFiles does for the clone what the server does for the request
-// it made: the clone hides from it the form that was parsed further in.
+// it made.
 func (x *Exchange) removeTemporaryFiles() {
 	if f := x.req.MultipartForm; f != nil && x.original.MultipartForm != f {
 		_ = f.RemoveAll() // as net/http: nobody is left to tell

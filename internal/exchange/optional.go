@@ -3,9 +3,11 @@ package exchange
 import (
 	"bufio"
 	"io"
+	"io/fs"
+	"math"
 	"net"
 	"net/http"
-	"os"
+	"syscall"
 )
 
 // The optional interfaces of a ResponseWriter, each a type of its own, so that
@@ -111,12 +113,23 @@ func (r readerFrom) ReadFrom(src io.Reader) (int64, error) {
 	if !x.streams() {
 		return r.direct(src)
 	}
-	var total int64
+	return r.pieces(src)
+}
+
+// pieces is direct in pieces of a file, see piece. Package net looks for the
+// file behind one LimitedReader and no further.
+func (r readerFrom) pieces(src io.Reader) (total int64, err error) {
+	whole, ok := src.(*io.LimitedReader)
+	if !ok {
+		whole = &io.LimitedReader{R: src, N: math.MaxInt64}
+	}
 	for {
-		lr := io.LimitedReader{R: src, N: piece}
-		n, err := r.direct(&lr)
+		part := io.LimitedReader{R: whole.R, N: min(whole.N, piece)}
+		size := part.N
+		n, err := r.direct(&part)
+		whole.N -= n
 		total += n
-		if err != nil || n < piece {
+		if err != nil || n < size || whole.N == 0 {
 			return total, err
 		}
 	}
@@ -168,7 +181,10 @@ func regularFile(src io.Reader) bool {
 	if lr, ok := src.(*io.LimitedReader); ok {
 		src = lr.R
 	}
-	f, ok := src.(*os.File)
+	f, ok := src.(interface { // an *os.File, or what its WriteTo makes of it for io.Copy
+		Stat() (fs.FileInfo, error)
+		syscall.Conn
+	})
 	if !ok {
 		return false
 	}

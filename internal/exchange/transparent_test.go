@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"io"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -206,25 +208,36 @@ func TestHeadersOfOuterMiddleware(t *testing.T) {
 	}
 }
 
-// sendfile is kept: a file reaches the server's ReadFrom as the *os.File it is,
-// also with a deadline armed.
+// sendfile is kept: a file reaches the server's ReadFrom as what package net
+// recognises, behind one LimitedReader at most, also with a deadline armed.
 func TestSendfile(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(name, []byte("content"), 0o600))
 	for _, st := range stacks {
 		t.Run(st.desc, func(t *testing.T) {
-			inner := &readerFromSpy{ResponseWriter: httptest.NewRecorder()}
-			st.mw(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				http.ServeFile(w, r, name)
-			})).ServeHTTP(inner, httptest.NewRequest(http.MethodGet, "/file", http.NoBody))
-			require.NotNil(t, inner.src)
-			if lr, ok := inner.src.(*io.LimitedReader); ok {
-				inner.src = lr.R
+			for how, send := range map[string]http.HandlerFunc{
+				"ServeFile": func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, name) },
+				"io.Copy": func(w http.ResponseWriter, _ *http.Request) {
+					f, err := os.Open(name)
+					assert.NoError(t, err)
+					defer f.Close()
+					n, err := io.Copy(w, f)
+					assert.NoError(t, err)
+					assert.EqualValues(t, len("content"), n)
+				},
+			} {
+				rec := httptest.NewRecorder()
+				inner := &readerFromSpy{ResponseWriter: rec}
+				st.mw(send).ServeHTTP(inner, httptest.NewRequest(http.MethodGet, "/file", http.NoBody))
+				assert.Equal(t, "content", rec.Body.String(), how)
+				if lr, ok := inner.src.(*io.LimitedReader); ok {
+					inner.src = lr.R
+				}
+				assert.Implements(t, (*interface {
+					Stat() (fs.FileInfo, error)
+					syscall.Conn
+				})(nil), inner.src, how)
 			}
-			if lr, ok := inner.src.(*io.LimitedReader); ok { // ServeContent's own, within a piece
-				inner.src = lr.R
-			}
-			assert.IsType(t, (*os.File)(nil), inner.src)
 		})
 	}
 }
