@@ -79,7 +79,7 @@ func (x *notes) copyTo(e *Ending) {
 func (x *Exchange) fromWriter(e *Ending) {
 	x.wmu.Lock()
 	defer x.wmu.Unlock()
-	e.Hijacked, e.Cut, e.WriteErr = x.hijacked, x.cut, x.writeErr
+	e.Hijacked, e.Cut, e.WriteErr = x.hijacked, x.cut, x.rare().writeErr
 	e.FirstByte = x.started
 	if x.committed.Load() && !x.hasBody() {
 		e.BytesOut = 0
@@ -89,7 +89,7 @@ func (x *Exchange) fromWriter(e *Ending) {
 	if x.timedOut {
 		e.TimedOut, e.ClientGone = true, false // HTTP/2 cancels the context then, too
 	}
-	if t := x.traffic; t != nil {
+	if t := x.rare().traffic; t != nil {
 		e.BytesIn += t.in.Load()
 		e.BytesOut += t.out.Load()
 	}

@@ -48,22 +48,6 @@ type Exchange struct {
 	seldom   atomic.Pointer[seldom]
 }
 
-// seldom is what most requests do not need. What is in it is set before the
-// handler runs.
-type seldom struct {
-	detached   *detached   // the handler that runs on a goroutine of its own
-	hijackHook func()      // told when the connection is taken over
-	accept     http.Header // what an answer may need of the request's headers
-}
-
-// rarely is x.seldom to be written to.
-func (x *Exchange) rarely() *seldom {
-	if x.seldom.Load() == nil {
-		x.seldom.CompareAndSwap(nil, &seldom{})
-	}
-	return x.seldom.Load()
-}
-
 type exchangeKey struct{}
 
 // From returns the exchange that ctx descends from, nil where there is none.
@@ -167,7 +151,7 @@ func (x *Exchange) handBack() (takenOver, cut bool) {
 		case x.pastWriteTimeout():
 			x.implicit()
 			if err := x.inner.flush(); err != nil {
-				x.writeErr, x.timedOut = err, true
+				x.rarely().writeErr, x.timedOut = err, true
 			} else {
 				x.flushed = true
 			}
@@ -177,7 +161,8 @@ func (x *Exchange) handBack() (takenOver, cut bool) {
 		x.sealed = sealedOver
 	}
 	x.controlsOff()
-	return x.traffic != nil && !x.traffic.end(handlerOver), x.cut
+	t := x.rare().traffic
+	return t != nil && !t.end(handlerOver), x.cut
 }
 
 // pastWriteTimeout reports whether the server's WriteTimeout has passed, or is

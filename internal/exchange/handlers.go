@@ -18,12 +18,7 @@ type detached struct {
 	then  []func()
 }
 
-func (x *Exchange) detached() *detached {
-	if s := x.seldom.Load(); s != nil {
-		return s.detached
-	}
-	return nil
-}
+func (x *Exchange) detached() *detached { return x.rare().detached }
 
 // Detached reports whether a handler was left behind and has not ended yet.
 func (x *Exchange) Detached() bool {

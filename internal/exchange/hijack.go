@@ -48,7 +48,7 @@ func (x *Exchange) switchesProtocol() bool {
 // account makes the exchange end with the connection instead of the handler.
 func (x *Exchange) account(conn net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
 	t := &taken{Conn: conn, x: x, count: &traffic{}}
-	x.traffic = t.count
+	x.rarely().traffic = t.count
 	runtime.AddCleanup(t, (*Exchange).connectionEnded, x)
 	rw.Writer.Reset(t)
 	return t, bufio.NewReadWriter(refilled(rw.Reader, t), rw.Writer)
@@ -112,7 +112,7 @@ func (t *taken) Close() error {
 }
 
 func (x *Exchange) connectionEnded() {
-	if x.traffic.end(connectionOver) {
+	if x.rare().traffic.end(connectionOver) {
 		x.end(nil)
 	}
 }

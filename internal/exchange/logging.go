@@ -30,7 +30,7 @@ func (x *Exchange) Sent() (head, whole bool) {
 	if !x.committed.Load() {
 		return false, false
 	}
-	return x.onWire(), x.flushed && !x.cut && x.writeErr == nil && x.declared >= 0 && x.written >= x.declared
+	return x.onWire(), x.flushed && !x.cut && x.rare().writeErr == nil && x.declared >= 0 && x.written >= x.declared
 }
 
 // Original is the request as it came to the outermost middleware. What it

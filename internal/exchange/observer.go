@@ -23,7 +23,6 @@ type Observer interface {
 // the deadline may come while that ends the request.
 type watchers struct {
 	first    [1]Observer // the usual one
-	all      []Observer  // where there are more
 	observed atomic.Bool // there are any
 	over     bool        // they were told
 }
@@ -35,7 +34,7 @@ func (x *Exchange) Observe(o Observer) {
 	if x.first[0] == nil {
 		x.first[0] = o
 	} else {
-		x.all = append(slices.Clip(x.observers()), o)
+		x.rarely().observers = append(slices.Clip(x.observers()), o)
 	}
 	x.observed.Store(true)
 	over := x.over
@@ -57,10 +56,10 @@ func (x *Exchange) Observers() []Observer {
 
 // observers is Observers with mu held.
 func (x *Exchange) observers() []Observer {
-	switch {
-	case x.all != nil:
-		return x.all
-	case x.first[0] != nil:
+	if all := x.rare().observers; all != nil {
+		return all
+	}
+	if x.first[0] != nil {
 		return x.first[:]
 	}
 	return nil

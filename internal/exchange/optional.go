@@ -39,8 +39,8 @@ func (h hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	x.hijacked = true
 	x.lift()
-	if s := x.seldom.Load(); s != nil && s.hijackHook != nil {
-		s.hijackHook()
+	if told := x.rare().hijackHook; told != nil {
+		told()
 	}
 	if x.observed.Load() && x.switchesProtocol() {
 		conn, rw = x.account(conn, rw)

@@ -29,8 +29,8 @@ func (x *Exchange) snapshot() *http.Request {
 		u = &url.URL{Path: "/"}
 	}
 	header := make(http.Header)
-	if s := x.seldom.Load(); s != nil && s.accept != nil {
-		header = s.accept
+	if kept := x.rare().accept; kept != nil {
+		header = kept
 	}
 	return (&http.Request{
 		Method: o.Method, URL: u, RequestURI: o.RequestURI, Host: o.Host, RemoteAddr: o.RemoteAddr,

@@ -34,8 +34,6 @@ type writing struct {
 	written  int64         // bytes of the body that the server took
 	started  time.Duration // when the response was committed, from the start of the request
 	last     atomic.Int64  // when something was last written, from the start, in nanoseconds
-	traffic  *traffic      // of the connection after the hijack, where it is counted
-	writeErr error         // the first failure of the wire
 }
 
 // States of the gate. A write goes from open to busy and back; whoever closes
@@ -192,9 +190,9 @@ func (x *Exchange) wrote(n int64, err error) {
 	if x.streams() {
 		x.last.Store(int64(x.Now()))
 	}
-	if err != nil && x.writeErr == nil && !errors.Is(err, http.ErrBodyNotAllowed) &&
+	if err != nil && x.rare().writeErr == nil && !errors.Is(err, http.ErrBodyNotAllowed) &&
 		!errors.Is(err, http.ErrContentLength) {
-		x.writeErr = err
+		x.rarely().writeErr = err
 	}
 }
 
