@@ -65,7 +65,7 @@ func ErrorHandler(errs Mapper) echo.HTTPErrorHandler {
 		panic("bulwarkecho: ErrorHandler: mapper is nil")
 	}
 	return func(c *echo.Context, err error) {
-		if res, _ := echo.UnwrapResponse(c.Response()); res != nil && res.Committed {
+		if answered(c) {
 			errs.Note(c.Request(), err)
 			return
 		}
@@ -99,7 +99,7 @@ func Wrap(mw func(http.Handler) http.Handler) echo.MiddlewareFunc {
 				if err = next(c); err != nil {
 					c.Echo().HTTPErrorHandler(c, err)
 				}
-			})).ServeHTTP(outer, routed(c))
+			})).ServeHTTP(&baseWriter{outer}, routed(c))
 			return err
 		}
 	}
