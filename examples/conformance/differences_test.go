@@ -5,11 +5,13 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5"
 	echov4 "github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v5"
 
 	"github.com/bulwark-go/bulwark/adapters/bulwarkecho"
+	"github.com/bulwark-go/bulwark/adapters/bulwarkgin"
 	"github.com/bulwark-go/bulwark/errmap"
 	"github.com/bulwark-go/bulwark/timeout"
 )
@@ -48,6 +50,77 @@ func TestLateErrors(t *testing.T) {
 		}
 		return r
 	})
+}
+
+// TestLateErrorsByHandler: in Gin and Echo, too, errmap.Handler breaks off.
+func TestLateErrorsByHandler(t *testing.T) {
+	for name, mount := range map[string]func(http.Handler) http.Handler{
+		"Gin": func(h http.Handler) http.Handler {
+			e := gin.New()
+			e.GET(colons(pattern), gin.WrapH(h))
+			return e
+		},
+		"Echo v5": func(h http.Handler) http.Handler {
+			e := echo.New()
+			e.GET(colons(pattern), echo.WrapHandler(h))
+			return e
+		},
+		"Echo v4": func(h http.Handler) http.Handler {
+			e := echov4.New()
+			e.GET(colons(pattern), echov4.WrapHandler(h), routeV4)
+			return e
+		},
+	} {
+		s := setup{notation: func(string) string { return "/items/" }, build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
+			return beside(mount(errs.Handler(routes[0].handler)), routes[1:])
+		}}
+		if name != "Gin" {
+			s.notation = colons
+		}
+		r := row{
+			handler: func(_ *scene, w http.ResponseWriter, _ *http.Request) error {
+				if err := begin(w); err != nil {
+					return err
+				}
+				return errBroken
+			},
+			answer: streamed("half", cut),
+			line:   line{Level: "ERROR", Status: 200, Intended: 500, Outcome: "error", Type: "error", Message: errBroken.Error()},
+		}
+		t.Run(name, func(t *testing.T) { r.run(t, t, &s, protocols[0], false)() })
+	}
+}
+
+// TestGinRecovery: why gin.Recovery goes. It answers a panic without a body, of
+// which the line knows nothing more, and ends an aborted response as if it were
+// whole.
+func TestGinRecovery(t *testing.T) {
+	s := setup{notation: colons, build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
+		e := gin.New()
+		e.Use(gin.RecoveryWithWriter(io.Discard), bulwarkgin.Errors(errs))
+		e.GET(colons(pattern), bulwarkgin.Handler(func(c *gin.Context) error { return routes[0].handler(c.Writer, c.Request) }))
+		return beside(e, routes[1:])
+	}}
+	for _, r := range []row{
+		{
+			desc:    "a panic",
+			handler: func(*scene, http.ResponseWriter, *http.Request) error { panic("boom") },
+			answer:  answer{Status: 500, End: whole, Header: map[string]string{"Content-Length": "0"}},
+			line:    line{Level: "ERROR", Status: 500, Outcome: "error", Type: "500"},
+		}, {
+			desc: "http.ErrAbortHandler",
+			handler: func(_ *scene, w http.ResponseWriter, _ *http.Request) error {
+				if err := begin(w); err != nil {
+					return err
+				}
+				panic(http.ErrAbortHandler)
+			},
+			answer: streamed("half", whole),
+			line:   line{Status: 200, Outcome: "ok"},
+		},
+	} {
+		t.Run(r.desc, func(t *testing.T) { r.run(t, t, &s, protocols[0], false)() })
+	}
 }
 
 // TestEarlyHintsToTheFrameworksWriter: what comes of a 103 that is sent as on
