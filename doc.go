@@ -57,7 +57,47 @@
 // The text of an error is never sent unless a rule made it public. A response
 // that could not be completed never ends as if it were complete.
 //
-// # Gin and Echo
+// # From an existing service: net/http
+//
+// The stack goes around the mux, where the server gets its handler; nothing
+// else has to change. Handlers may then return their errors, one after the other:
+//
+//	errs := errmap.New(errmap.Config{Rules: []errmap.Rule{…}})
+//	stack := bulwark.Chain(logging.New(…), timeout.New(…), limits.New(…), errs.Recover)
+//	server := &http.Server{Handler: stack(mux)}      // was Handler: mux
+//	mux.Handle("GET /users/{id}", errs.Handler(get)) // func get(http.ResponseWriter, *http.Request) error
+//
+// The one rule is that nothing of the application's stands outside of the
+// stack: what answers out there (CORS, authentication) has no deadline, no limit
+// and no line. Remove http.TimeoutHandler, which buffers the response and hides
+// the wire from what is inside, http.MaxBytesHandler, http.MaxBytesReader where
+// limits.Override says the same, and your own middleware that logs, recovers or
+// makes ids of requests. Keep the server's ReadHeaderTimeout and IdleTimeout.
+//
+// The mux answers 404 and 405 by itself, in plain text, which is logged and
+// bounded like everything else.
+//
+// # From an existing service: chi
+//
+// The same, around the router:
+//
+//	server := &http.Server{Handler: stack(router)}                     // was Handler: router
+//	router.Method("GET", "/users/{id}", errs.Handler(get))             // a handler that returns its error
+//	router.With(timeout.Override(time.Minute)).Post("/export", export) // a route's own deadline
+//
+// The one rule: around the router and not in router.Use, because there the
+// request already carries chi's pooled context, and on HTTP/2 the answer at a
+// deadline then ends in a reset of the stream (see timeout.New). Remove
+// middleware.Logger, Recoverer, Timeout, RequestID, RequestSize and, where limits
+// bounds the requests in flight, Throttle. Keep GetHead, Compress, CORS.
+//
+// chi serves a copy of the request, so its pattern comes to the log line through
+// errs.Handler or another middleware of Bulwark's on the route (With, not Use),
+// and is missing for handlers without one. For a 404 and a 405 in the words of
+// all other errors there are router.NotFound and MethodNotAllowed; chi sets Allow
+// only where it answers a 405 by itself.
+//
+// # From an existing service: Gin and Echo
 //
 // Wrap the whole engine: it is an http.Handler like any other.
 //
@@ -66,5 +106,6 @@
 // Inside the engine, the modules adapters/bulwarkgin and adapters/bulwarkecho
 // carry errors from handlers to errmap, tell the route to the log line, and
 // use any middleware on a single route or group. They are modules of their
-// own, so that the core brings no framework.
+// own, so that the core brings no framework; each has the page of its
+// framework, bulwarkecho that of Echo v5 and of v4.
 package bulwark

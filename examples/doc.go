@@ -10,6 +10,10 @@
 //	go run ./examples/nethttp -latency 120ms
 //	curl localhost:8080/users/123       {"error":"timeout"}
 //
+// The examples of this package are the shortest way to Bulwark for a service on
+// net/http, chi, Gin, Echo v5 and Echo v4. Package conformance holds all of them
+// against one table.
+//
 // Beside them, modules of their own: validation answers the errors of
 // go-playground/validator, observability shows package logging with Prometheus
 // and OpenTelemetry, and interop says of libraries that many services have where

@@ -67,24 +67,6 @@ func TestBusyPort(t *testing.T) {
 	})
 }
 
-// TestStalledUpload: the deadline passes while the server waits for the
-// client's own body. That is the client's fault, and 408 says so.
-func TestStalledUpload(t *testing.T) {
-	each(t, func(t *testing.T, name string) {
-		p := serve(t, name)
-		conn, _ := dial(t, p)
-		_, err := fmt.Fprintf(conn, "POST /users HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n{", len(ada))
-		require.NoError(t, err)
-		res, body := answer(t, bufio.NewReader(conn))
-		assert.Equal(t, 408, res.StatusCode)
-		assert.Equal(t, `{"error":"timeout"}`, body)
-		_, line := p.logged(t)
-		assert.Equal(t, 408, line.Status)
-		assert.Equal(t, "deadline", line.Outcome)
-		p.stop(t)
-	})
-}
-
 // TestShutdown sends the signal while a handler is known to run: it has asked
 // for the body, which is what the 100 says.
 func TestShutdown(t *testing.T) {

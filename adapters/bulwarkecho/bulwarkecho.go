@@ -1,45 +1,3 @@
-// Package bulwarkecho connects Echo v5's error handling to an error mapper and
-// uses net/http middleware on a route or a group.
-//
-// The way to use Bulwark with Echo is to wrap the whole of it, for an
-// *echo.Echo is an http.Handler. [ErrorHandler] and [Route] are all that
-// remains inside:
-//
-//	e := echo.New()
-//	e.HTTPErrorHandler = bulwarkecho.ErrorHandler(mapper)
-//	e.Use(bulwarkecho.Route)
-//
-//	stack := bulwark.Chain(logging.New(…), timeout.New(…), limits.New(…))
-//	srv := &http.Server{Handler: stack(e)}
-//
-// Leave out Echo's own RequestLogger, ContextTimeout and BodyLimit: the same
-// is done outside, where it covers what Echo answers by itself.
-//
-// # Errors
-//
-// The mapper gets the error exactly as it was returned, and with it the whole
-// tree of causes. A mapper such as *errmap.Mapper looks through that tree, its
-// own rules first, and takes the status of an *echo.HTTPError, or of the
-// router's 404 and 405, for what it is when nothing more is known:
-//
-//   - echo.ErrNotFound, echo.NewHTTPError(409, "taken"): the status stands. The
-//     message does not reach the client unless a rule says so; the last rule
-//     of a table can be
-//     errmap.As(func(e *echo.HTTPError) errmap.Problem { return errmap.Problem{Status: e.Code, Title: e.Message} }).
-//   - echo.ErrBadRequest.Wrap(cause), as Echo's binder returns it: a rule for
-//     the cause decides, so that a body over its limit is 413 and not the
-//     binder's 400. Without such a rule it is 400.
-//
-// # Ordering
-//
-// Echo calls its error handler when all middleware is done. A middleware used
-// through [Wrap] would miss the answer, and log a 200; Wrap therefore has the
-// error rendered before the middleware returns, and passes it on, for the
-// middleware further out to see. The error handler is then called once more
-// and only notes it.
-//
-// The package speaks standard types only and does not import Bulwark; an
-// *errmap.Mapper is a [Mapper].
 package bulwarkecho
 
 import (
@@ -65,7 +23,7 @@ func ErrorHandler(errs Mapper) echo.HTTPErrorHandler {
 		panic("bulwarkecho: ErrorHandler: mapper is nil")
 	}
 	return func(c *echo.Context, err error) {
-		if res, _ := echo.UnwrapResponse(c.Response()); res != nil && res.Committed {
+		if answered(c) {
 			errs.Note(c.Request(), err)
 			return
 		}
@@ -99,7 +57,7 @@ func Wrap(mw func(http.Handler) http.Handler) echo.MiddlewareFunc {
 				if err = next(c); err != nil {
 					c.Echo().HTTPErrorHandler(c, err)
 				}
-			})).ServeHTTP(outer, routed(c))
+			})).ServeHTTP(&baseWriter{outer}, routed(c))
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package bulwarkecho_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"testing"
 
@@ -41,6 +42,18 @@ func TestErrorHandler(t *testing.T) {
 			desc:       "an answer stands",
 			handler:    func(c *echo.Context) error { _ = c.NoContent(409); return errCause },
 			wantStatus: 409, wantNote: []error{errCause},
+		}, {
+			desc:       "an early hint is no answer",
+			handler:    func(c *echo.Context) error { c.Response().WriteHeader(http.StatusEarlyHints); return errCause },
+			wantStatus: 418, wantBody: "mapped", wantWrite: []error{errCause},
+		}, {
+			desc: "a body after an early hint is one",
+			handler: func(c *echo.Context) error {
+				c.Response().WriteHeader(http.StatusEarlyHints)
+				_, _ = io.WriteString(c.Response(), "fine")
+				return errCause
+			},
+			wantStatus: 200, wantBody: "fine", wantNote: []error{errCause},
 		}, {
 			desc:       "the router's 404",
 			path:       "nowhere/at/all",

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"testing"
 	"time"
 
@@ -52,7 +54,9 @@ func TestWrapIsTransparent(t *testing.T) {
 		t.Run(tc.desc, func(t *testing.T) {
 			var got error
 			serve := func(use ...echo.MiddlewareFunc) (status int, header http.Header, body string) {
-				e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+				errs := &spyMapper{}
+				defer func() { assert.LessOrEqual(t, len(errs.written), 1, "rendered once") }()
+				e := newEcho(t, bulwarkecho.ErrorHandler(errs))
 				e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 					return func(c *echo.Context) error { got = next(c); return got }
 				})
@@ -71,8 +75,50 @@ func TestWrapIsTransparent(t *testing.T) {
 			assert.Equal(t, body, wBody)
 			assert.Equal(t, want, got, "the error passes on unchanged")
 			assert.Equal(t, tc.calls, calls)
+
+			pass := func(next http.Handler) http.Handler { return next }
+			wStatus, wHeader, wBody = serve(bulwarkecho.Wrap(pass), bulwarkecho.Wrap(spy(&calls)), bulwarkecho.Wrap(pass))
+			assert.Equal(t, []any{status, header, body}, []any{wStatus, wHeader, wBody}, "nested")
+			assert.Equal(t, want, got)
+			assert.Equal(t, tc.calls, calls)
 		})
 	}
+}
+
+// Echo's writer takes a 103 for the response. One that a wrapped middleware
+// sends, or a handler beneath c.Response(), does not become its status.
+func TestWrapPassesEarlyHints(t *testing.T) {
+	hint := func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints) }
+	early := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			hint(w)
+			next.ServeHTTP(w, r)
+		})
+	}
+	compressing := func(next echo.HandlerFunc) echo.HandlerFunc { // as Echo's Gzip puts its own writer in between
+		return func(c *echo.Context) error {
+			c.SetResponse(&spyWriter{ResponseWriter: c.Response()})
+			return next(c)
+		}
+	}
+	e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
+	e.GET("/", func(c *echo.Context) error {
+		hint(c.Response().(interface{ Unwrap() http.ResponseWriter }).Unwrap())
+		return echo.ErrNotFound
+	}, bulwarkecho.Wrap(early), compressing, bulwarkecho.Wrap(early))
+	srv := httptest.NewServer(e)
+	defer srv.Close()
+
+	var hints []int
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+		Got1xxResponse: func(code int, _ textproto.MIMEHeader) error { hints = append(hints, code); return nil },
+	}), http.MethodGet, srv.URL, http.NoBody)
+	require.NoError(t, err)
+	res, err := srv.Client().Do(req)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	assert.Equal(t, []int{103, 103, 103}, hints)
+	assert.Equal(t, 404, res.StatusCode)
 }
 
 // A middleware that answers in the handler's stead has answered, whatever the

@@ -1,35 +1,3 @@
-// Package bulwarkgin supplies what only Gin knows: the errors that handlers
-// leave in the context, the route, and a way to use net/http middleware on a
-// route or a group.
-//
-// It is not needed to use Bulwark with Gin. Wrapping the whole engine is the
-// way, and it needs no adapter, because a *gin.Engine is an http.Handler:
-//
-//	stack := bulwark.Chain(logging.New(…), timeout.New(…), limits.New(…))
-//	srv := &http.Server{Handler: stack(engine)}
-//
-// Use gin.New rather than gin.Default: the middleware outside the engine log
-// and recover, and gin.Recovery would swallow the http.ErrAbortHandler that
-// ends a broken response.
-//
-// # Errors
-//
-// [Errors] renders the error a handler left behind, [Handler] lets handlers
-// return it:
-//
-//	engine.Use(bulwarkgin.Errors(mapper))
-//	engine.GET("/users/:id", bulwarkgin.Handler(getUser))
-//
-// # Ordering
-//
-// Errors comes first in the engine, before anything that replaces c.Request,
-// so that the route it notes reaches the request that logging looks at. Where
-// [Wrap] is used, an Errors after it lets the wrapped middleware see the
-// rendered error; a second one further out does no harm, for it finds the
-// response written.
-//
-// The package speaks standard types only and does not import Bulwark; an
-// *errmap.Mapper is a [Mapper].
 package bulwarkgin
 
 import (

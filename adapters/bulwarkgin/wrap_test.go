@@ -62,11 +62,24 @@ func TestWrapKeepsGinsWriter(t *testing.T) {
 		}},
 		{desc: "empty write", calls: "header 200; write ", h: func(c *gin.Context, _ func()) { _, _ = c.Writer.Write(nil) }},
 		{desc: "invalid status", calls: "", h: func(c *gin.Context, _ func()) { c.Status(-1) }},
+		{desc: "-1 renders with the status before", calls: `header 409; write {"a":1}`, h: func(c *gin.Context, look func()) {
+			c.Status(409)
+			c.JSON(-1, gin.H{"a": 1})
+			look()
+		}},
 		{desc: "JSON", calls: `header 409; write {"a":1}`, h: func(c *gin.Context, _ func()) { c.JSON(409, gin.H{"a": 1}) }},
 		{desc: "no body for 304", calls: "header 304", h: func(c *gin.Context, _ func()) { c.JSON(304, gin.H{"a": 1}) }},
 		{desc: "AbortWithStatus", calls: "header 401", h: func(c *gin.Context, _ func()) {
 			c.AbortWithStatus(401)
 			c.Header("Too", "late")
+		}},
+		{desc: "AbortWithStatus after a body", calls: "header 200; write x", h: func(c *gin.Context, look func()) {
+			c.String(200, "x")
+			c.AbortWithStatus(401)
+			look()
+		}},
+		{desc: "AbortWithStatusJSON", calls: `header 401; write {"a":1}`, h: func(c *gin.Context, _ func()) {
+			c.AbortWithStatusJSON(401, gin.H{"a": 1})
 		}},
 		{desc: "redirect", calls: "header 302; write <a href=\"/there\">Found</a>.\n\n", h: func(c *gin.Context, _ func()) { c.Redirect(302, "/there") }},
 		{desc: "flush", calls: "header 200; write one; write two", h: func(c *gin.Context, look func()) {
