@@ -74,3 +74,16 @@ func ExampleWrap() {
 	// route: /private/:name
 	// 200 dear diary
 }
+
+// Whoever wraps Echo knows the route while the handler is still running.
+func ExampleRoute() {
+	e := echo.New()
+	e.Use(bulwarkecho.Route)
+	e.GET("/users/:id", func(c *echo.Context) error {
+		return c.String(http.StatusOK, "served by "+c.Request().Pattern+"\n")
+	})
+
+	get(e, "/users/7")
+	// Output:
+	// 200 served by /users/:id
+}
