@@ -16,7 +16,14 @@
 //   - An error returned after a successful response has begun: on net/http and
 //     chi errmap.Handler breaks the response off, in Gin and Echo the adapters
 //     only note it. TestLateErrors has both.
+//   - A 103 with the stack on a route of Echo v4: echo.WrapMiddleware gives the
+//     stack Echo's own writer to send it with.
 //   - A 103 written to Gin's or Echo's own writer, which take it for the final
 //     status. TestEarlyHintsToTheFrameworksWriter shows what comes of it; the row
 //     sends its 103 beneath that writer.
+//
+// Two things a setup says of itself, because they are the framework's: whether
+// its router knows the route of a path that lacks the method (Echo's does), and
+// whether a handler on a route is the first to touch the request; where it is
+// not, the answer at a deadline ends in a reset on HTTP/2 (see timeout.New).
 package conformance
