@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/errmap"
 	"github.com/bulwark-go/bulwark/internal/exchange"
 	"github.com/bulwark-go/bulwark/logging"
 )
@@ -147,6 +148,32 @@ func TestG48_AClientThatLeavesInTheMiddle(t *testing.T) {
 		m := s.lines.next(t)
 		require.Equal(t, "client_gone", m["outcome"], "%s", m["raw"])
 		require.EqualValues(t, 200, m["http.response.status_code"])
+	})
+}
+
+// The client leaves in the middle of its own body, and what the handler makes of
+// that is no failure of the service.
+func TestAClientThatLeavesInItsBody(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, h2 bool) {
+		errs := errmap.New(errmap.Config{})
+		reading := make(chan struct{})
+		s := start(t, h2, errs.Handler(func(w http.ResponseWriter, r *http.Request) error {
+			close(reading)
+			_, err := io.ReadAll(r.Body)
+			return err
+		}).ServeHTTP)
+		defer s.Client().CloseIdleConnections()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-reading; cancel() }()
+		body, rest := io.Pipe() // of which nothing comes
+		defer context.AfterFunc(ctx, func() { _ = rest.CloseWithError(context.Canceled) })()
+		r, _ := http.NewRequestWithContext(ctx, "POST", s.URL, body)
+		_, err := s.Client().Do(r)
+		require.ErrorIs(t, err, context.Canceled)
+		m := s.lines.next(t)
+		require.Equal(t, "client_gone", m["outcome"], "%s", m["raw"])
+		require.EqualValues(t, 499, m["http.response.status_code"])
+		require.Equal(t, "INFO", m["level"])
 	})
 }
 

@@ -27,7 +27,7 @@ func classify(e *exchange.Ending, whole, http2 bool) Outcome {
 		return Deadline
 	case e.TimedOut:
 		return WriteTimeout
-	case e.Cut && e.Cause != nil && !contains(e.Cause, context.Canceled, maxDepth):
+	case e.Cut && !e.ClientGone && e.Cause != nil && !contains(e.Cause, context.Canceled, maxDepth):
 		return Error
 	case e.WriteErr != nil:
 		return classifyWrite(e.WriteErr, http2 && e.ClientGone)
