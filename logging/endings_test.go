@@ -311,3 +311,40 @@ func TestBytesOfAChunkedBody(t *testing.T) {
 	require.EqualValues(t, 11, m["http.request.body.size"])
 	require.EqualValues(t, 11, m["http.response.body.size"])
 }
+
+// HTTP/2 ends the stream of an answer to HEAD with its head, and with the stream
+// the context of a request whose client is still there.
+func TestTheAnswerToHEADIsWhole(t *testing.T) {
+	for desc, begin := range map[string]func(http.ResponseWriter) error{
+		"written": func(w http.ResponseWriter) error { _, err := w.Write(make([]byte, 10_000)); return err },
+		"flushed": func(w http.ResponseWriter) error { return http.NewResponseController(w).Flush() },
+	} {
+		bothProtocols(t, func(t *testing.T, h2 bool) {
+			t.Run(desc, func(t *testing.T) {
+				answered := make(chan struct{})
+				s := start(t, h2, func(w http.ResponseWriter, r *http.Request) {
+					err := begin(w)
+					if h2 {
+						<-r.Context().Done()
+					}
+					for range 2 {
+						_, werr := w.Write(make([]byte, 10_000))
+						err = errors.Join(err, werr, begin(w))
+					}
+					exchange.From(r.Context()).Note(err)
+				})
+				go func() {
+					defer close(answered)
+					res, err := s.Client().Head(s.URL)
+					if err == nil {
+						_ = res.Body.Close()
+					}
+				}()
+				m := s.lines.next(t)
+				<-answered
+				require.Equal(t, "ok", m["outcome"], "%s", m["raw"])
+				require.EqualValues(t, 200, m["http.response.status_code"], "%s", m["raw"])
+			})
+		})
+	}
+}

@@ -89,7 +89,11 @@ func inPieces[T []byte | string](x *Exchange, p T, write func(T) (int, error)) (
 		if x.streams() && len(q) > piece {
 			q = p[:piece]
 		}
+		eaten := x.eaten()
 		n, err := write(q)
+		if eaten {
+			n, err = len(q), nil
+		}
 		x.wrote(int64(n), err)
 		total, p = total+n, p[len(q):]
 		if err != nil || len(p) == 0 {
