@@ -64,6 +64,9 @@ func (c *HTTP2) Reusable() bool {
 	return !c.away && c.err == nil
 }
 
+// Done is closed when the connection has ended.
+func (c *HTTP2) Done() <-chan struct{} { return c.ended }
+
 // Err is why the connection ended, nil while it lives.
 func (c *HTTP2) Err() error {
 	c.mu.Lock()
