@@ -145,7 +145,7 @@ func (a *act) unseenGone() {
 		verdict{end: left, logged: 499, intended: 200, outcome: "client_gone", why: "gone before what was written was sent"},
 	)
 	if a.entry.http2 {
-		a.allow(verdict{end: left, logged: -1, intended: 200, outcome: "client_gone", why: "a write failed that may have got the head out"})
+		a.allow(verdict{status: 200, end: left, logged: -1, intended: 200, outcome: "client_gone", why: "a write failed that may have got the head out"})
 	}
 }
 
@@ -158,9 +158,9 @@ func (a *act) maybeGone() {
 		if v.status != 0 {
 			v.outcome, v.intended, v.logged, v.why = "client_gone", 0, 0, "the connection broke during that"
 			a.allow(v)
-			v.status, v.intended, v.logged, v.why = 0, v.status, 499, "the connection broke before what was written was sent"
+			v.intended, v.logged, v.why = v.status, -1, "a write failed that may have got the head out"
 			a.allow(v)
-			v.logged, v.why = -1, "a write failed that may have got the head out"
+			v.status, v.logged, v.why = 0, 499, "the connection broke before what was written was sent"
 			a.allow(v)
 		}
 	}

@@ -18,7 +18,7 @@ var (
 	seed    = flag.Uint64("chaos.seed", 1, "which plan")
 	span    = flag.Duration("chaos.for", 3*time.Second, "how long new entries of it are begun")
 	only    = flag.Int("chaos.only", -1, "this entry of it alone, over and over; -1: all, one after the other")
-	workers = flag.Int("chaos.workers", 24, "how many entries are under way at a time")
+	workers = flag.Int("chaos.workers", 16, "how many entries are under way at a time")
 )
 
 // patience is how long to wait for what is certain to come. It only matters
@@ -52,8 +52,8 @@ type chaos struct {
 
 	mu         sync.Mutex
 	faults     []string
-	unsettled  []*act // which may or may not reach the server yet
-	counts     map[string]int
+	unsettled  []*act                    // which may or may not reach the server yet
+	counts     map[string]map[string]int // of the endings of each scenario
 	complaints complaints
 
 	stop atomic.Bool
@@ -63,10 +63,11 @@ type chaos struct {
 const enough = 5
 
 func newChaos(t *testing.T) *chaos {
-	c := &chaos{counts: map[string]int{}}
+	c := &chaos{counts: map[string]map[string]int{}}
 	c.journal = &journal{c: c}
-	for _, s := range places {
-		c.worlds = append(c.worlds, c.build(t, s))
+	g := newGate()
+	for _, p := range places {
+		c.worlds = append(c.worlds, c.build(t, p, g))
 	}
 	return c
 }
@@ -87,13 +88,9 @@ func (c *chaos) report(t *testing.T) {
 	for _, f := range append(c.faults, c.complaints.unknown()...) {
 		t.Errorf("seed %d: %s", *seed, f)
 	}
-	total := 0
-	for _, n := range c.counts {
-		total += n
-	}
-	t.Logf("seed %d: %d requests of %d scenarios", *seed, total, len(c.counts))
-	for _, s := range scenarios {
-		t.Logf("%6d %s", c.counts[s.name], s.name)
+	t.Logf("seed %d:", *seed)
+	for _, sc := range scenarios {
+		t.Logf("%s: %v", sc.name, c.counts[sc.name])
 	}
 }
 
@@ -145,8 +142,11 @@ func (c *chaos) judge(a *act) {
 	}
 	c.acts.Delete(a.id)
 	c.mu.Lock()
-	c.counts[a.scenario.name]++
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	if c.counts[a.scenario.name] == nil {
+		c.counts[a.scenario.name] = map[string]int{}
+	}
+	c.counts[a.scenario.name][a.ending()]++
 }
 
 // close ends the servers, and judges what had to wait for that.

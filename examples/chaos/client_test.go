@@ -14,7 +14,6 @@ type client interface {
 	begin(a *act) error // sends the head
 	send(p string, last bool) error
 	receive(seen wire.Seen) wire.Answer
-	ask() // lets a client that took no more than it must take all
 	// broken is closed when the connection is gone; nil where nobody can tell.
 	broken() <-chan struct{}
 	// leave goes without an answer, hard by a reset of the connection.
@@ -37,6 +36,13 @@ func (a *act) notices(_, received int) bool {
 		close(a.seen)
 	}
 	return true
+}
+
+// ask lets a client that took no more than it must take all.
+func ask(c client) {
+	if s, ok := c.(*http2); ok {
+		_ = s.stream.Ask()
+	}
 }
 
 // inPieces is converse with a pause after each part of the body.
@@ -103,8 +109,6 @@ func (c *http1) receive(seen wire.Seen) wire.Answer {
 	return answer
 }
 
-func (c *http1) ask() {}
-
 func (c *http1) broken() <-chan struct{} { return nil }
 
 func (c *http1) leave(hard bool) wire.Answer {
@@ -139,8 +143,6 @@ func (c *http2) begin(a *act) (err error) {
 func (c *http2) send(p string, last bool) error { return c.stream.Send(p, last) }
 
 func (c *http2) receive(seen wire.Seen) wire.Answer { return c.stream.Receive(seen) }
-
-func (c *http2) ask() { _ = c.stream.Ask() }
 
 func (c *http2) broken() <-chan struct{} { return c.Done() }
 

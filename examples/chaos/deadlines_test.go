@@ -79,9 +79,15 @@ func stuck(d *draw, a *act) {
 
 // patient is a handler that goes when its context has ended.
 func patient(d *draw, a *act) {
-	limit := d.ms(1, 60)
-	a.what = limit.String()
-	a.handler = func(a *act, _ http.ResponseWriter, r *http.Request) error {
+	limit, overrides, errs := d.ms(1, 60), d.maybe(), d.world.errs
+	a.what = fmt.Sprintf("%v, overrides %v", limit, overrides)
+	a.handler = func(a *act, w http.ResponseWriter, r *http.Request) error {
+		if overrides {
+			timeout.Override(limit)(errs.Handler(func(_ http.ResponseWriter, r *http.Request) error {
+				return a.expired(r.Context())
+			})).ServeHTTP(w, r)
+			return nil
+		}
 		if !a.nears(r, limit) {
 			return r.Context().Err()
 		}
@@ -209,7 +215,7 @@ func stalledReader(d *draw, a *act) {
 		case <-a.logged:
 		case <-c.broken():
 		}
-		c.ask()
+		ask(c)
 		return c.receive(a.notices)
 	}
 	a.handler = func(a *act, w http.ResponseWriter, r *http.Request) error {
@@ -224,20 +230,61 @@ func stalledReader(d *draw, a *act) {
 	a.allow(verdict{status: 200, end: cut, body: a.text(some), rest: a.text(maxText), outcome: "deadline"})
 }
 
+// ownDeadlines is a handler that sets a deadline of its own for a client that
+// does not read, or does not send.
+func ownDeadlines(d *draw, a *act) {
+	limit, reads := d.ms(10, 60), d.maybe()
+	a.what = fmt.Sprintf("%v, reads %v", limit, reads)
+	if reads {
+		a.upload(some, d.maybe())
+		a.client = func(a *act, c client) wire.Answer {
+			if c.begin(a) == nil {
+				_ = c.send(a.up[1:], false)
+			}
+			return c.receive(a.notices)
+		}
+		a.handler = func(_ *act, w http.ResponseWriter, r *http.Request) error {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(limit))
+			_, err := io.Copy(io.Discard, r.Body)
+			return err
+		}
+		a.failed(504, "error")
+		return
+	}
+	a.lazy = true
+	a.client = func(a *act, c client) wire.Answer {
+		_ = c.begin(a)
+		select {
+		case <-a.logged:
+		case <-c.broken():
+		}
+		ask(c)
+		return c.receive(a.notices)
+	}
+	a.handler = func(a *act, w http.ResponseWriter, _ *http.Request) error {
+		if err := a.begin(w); err != nil {
+			return err
+		}
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(limit))
+		return a.fill(w)
+	}
+	a.allow(verdict{status: 200, end: cut, body: a.text(some), rest: a.text(maxText), outcome: "write_timeout"})
+}
+
 // throughGate is one of the few that are let in at a time.
 func throughGate(d *draw, a *act) {
-	world, takes := d.world, d.ms(0, 40)
+	world, takes := d.world, d.ms(0, 300)
 	a.what = takes.String()
 	inner := func(w http.ResponseWriter, _ *http.Request) error {
-		if n := world.inGate.Add(1); n > gateRooms {
+		if n := world.gate.inside.Add(1); n > gateRooms {
 			a.faultf("%d at a time in the gate", n)
 		}
-		defer world.inGate.Add(-1)
+		defer world.gate.inside.Add(-1)
 		time.Sleep(takes)
 		return a.write(w, 200, some)
 	}
 	a.handler = func(_ *act, w http.ResponseWriter, r *http.Request) error {
-		world.gate(world.errs.Handler(inner)).ServeHTTP(w, r)
+		world.gate.Middleware(world.errs.Handler(inner)).ServeHTTP(w, r)
 		return nil
 	}
 	a.ok(200, a.text(some))

@@ -29,6 +29,7 @@ type line struct {
 	Abandoned bool   `json:"abandoned"`
 	ID        string `json:"request_id"`
 	Mark      string `json:"mark"`
+	Stray     string `json:"stray"`
 
 	raw string
 }

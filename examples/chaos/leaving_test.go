@@ -11,7 +11,7 @@ import (
 
 // leaves is a client that does not wait for its answer.
 func leaves(d *draw, a *act) {
-	atOnce, hard, waits, n := d.maybe(), d.maybe(), d.maybe(), d.between(0, 10_000)
+	atOnce, hard, waits, n := d.burst || d.maybe(), d.maybe(), d.maybe(), d.between(0, 10_000)
 	a.what = fmt.Sprintf("at once %v, hard %v; the handler waits %v, writes %d bytes", atOnce, hard, waits, n)
 	a.uncertain = atOnce
 	then := d.ms(0, 10)
@@ -41,19 +41,27 @@ func leaves(d *draw, a *act) {
 
 // leavesInBody is a client that leaves while it sends.
 func leavesInBody(d *draw, a *act) {
-	size, chunked, hard := d.between(2, maxBody), d.maybe(), d.maybe()
+	size, chunked, hard, half := d.between(2, maxBody), d.maybe(), d.maybe(), !d.http2 && d.IntN(3) == 0
 	sent := d.between(0, size-1)
-	a.what = fmt.Sprintf("%d bytes of %d, chunked %v, hard %v", sent, size, chunked, hard)
-	a.uncertain = true
+	a.what = fmt.Sprintf("%d bytes of %d, chunked %v, hard %v, half %v", sent, size, chunked, hard, half)
+	a.uncertain = !half
 	a.upload(size, chunked)
 	a.client = func(a *act, c client) wire.Answer {
 		if c.begin(a) == nil && sent > 0 {
 			_ = c.send(a.up[:sent], false)
 		}
+		if half {
+			_ = c.(*http1).Conn.(*net.TCPConn).CloseWrite()
+			return c.receive(a.notices)
+		}
 		return c.leave(hard)
 	}
 	a.handler = readAndWrite(some)
-	a.allow(verdict{end: left, logged: 499, outcome: "client_gone"})
+	v := verdict{end: left, logged: 499, outcome: "client_gone"}
+	if half {
+		v.end = none
+	}
+	a.allow(v)
 }
 
 // goesOn writes until the client has left.
@@ -118,10 +126,11 @@ func leavesFull(d *draw, a *act) {
 	a.allow(verdict{status: 200, end: left, body: a.text(some), rest: a.text(maxText), outcome: "client_gone"})
 }
 
-// halfCloses says that it sends no more and waits for its answer. To net/http's
-// server it has left, from when it reads on: it cancels the context then.
+// halfCloses says that it sends no more, and waits for its answer. Nothing tells
+// that from leaving: net/http's server cancels the context, and the line says
+// client_gone, where the news comes before the response is complete.
 func halfCloses(d *draw, a *act) {
-	waits, size, n := d.IntN(3) == 0, d.between(0, maxBody), d.between(0, 3000)
+	waits, size, n, then := d.IntN(3) == 0, d.between(0, maxBody), d.between(0, 3000), d.ms(0, 5)
 	a.what = fmt.Sprintf("%d bytes, for %d, waits %v", size, n, waits)
 	if size > 0 {
 		a.upload(size, d.maybe())
@@ -143,6 +152,7 @@ func halfCloses(d *draw, a *act) {
 		if waits {
 			return a.expired(r.Context())
 		}
+		time.Sleep(then)
 		return a.write(w, 200, n)
 	}
 	if waits {
@@ -150,4 +160,8 @@ func halfCloses(d *draw, a *act) {
 		return
 	}
 	a.ok(200, a.text(n))
+	gone := verdict{status: 200, end: whole, body: a.text(n), outcome: "client_gone", why: "it was taken to have left during the response"}
+	a.allow(gone)
+	gone.logged, gone.intended, gone.why = 499, 200, "it was taken to have left before that"
+	a.allow(gone)
 }

@@ -17,9 +17,14 @@ type entry struct {
 	world     *world
 	http2     bool
 	pipelined bool          // HTTP/1: all requests at once, the answers after that
+	burst     bool          // HTTP/2: all are reset at once
 	dropped   time.Duration // HTTP/2: when the connection breaks with all that is on it; 0: never
+	away      time.Duration // HTTP/2: when the client says that it will ask no more; 0: never
 	acts      []*act
 }
+
+// burst is how many requests one entry has at most.
+const burst = 20
 
 // plan is an entry of a seed. It depends on nothing else, so that what went wrong
 // once can be seen again; round only tells the ids of one run of an entry from
@@ -29,10 +34,15 @@ func plan(seed uint64, n, round int, worlds []*world) *entry {
 	e := &entry{n: n, world: worlds[r.IntN(len(worlds))], http2: r.IntN(2) == 0}
 	count := 1 + r.IntN(4)
 	switch {
+	case e.http2 && r.IntN(20) == 0:
+		count, e.burst = burst, true
 	case e.http2:
 		count = 1 + r.IntN(8)
-		if r.IntN(10) == 0 {
-			e.dropped = time.Duration(r.IntN(60_000)) * time.Microsecond
+		switch r.IntN(10) {
+		case 0:
+			e.away = time.Duration(1+r.IntN(30_000)) * time.Microsecond
+		case 1:
+			e.dropped = time.Duration(1+r.IntN(60_000)) * time.Microsecond
 		}
 	case r.IntN(6) == 0:
 		count, e.pipelined = 2+r.IntN(6), true
@@ -63,6 +73,9 @@ func (e *entry) draw(r *rand.Rand, id string) *act {
 			if e.dropped > 0 {
 				a.maybeGone()
 			}
+			if e.away > 0 {
+				a.uncertain = true // the server takes no new stream then
+			}
 			return a
 		}
 	}
@@ -89,6 +102,12 @@ func (e *entry) String() string {
 	fmt.Fprintf(&b, "entry %d: %s, HTTP/%s", e.n, e.world.name, e.proto())
 	if e.pipelined {
 		b.WriteString(", pipelined")
+	}
+	if e.burst {
+		b.WriteString(", a burst")
+	}
+	if e.away > 0 {
+		fmt.Fprintf(&b, ", goes away after %v", e.away)
 	}
 	if e.dropped > 0 {
 		fmt.Fprintf(&b, ", dropped after %v", e.dropped)
@@ -168,6 +187,10 @@ func (e *entry) playStreams() {
 		return
 	}
 	defer conn.Close()
+	if e.away > 0 {
+		goes := time.AfterFunc(e.away, func() { _ = conn.GoAway() })
+		defer goes.Stop()
+	}
 	if e.dropped > 0 {
 		drop := time.AfterFunc(e.dropped, func() { _ = conn.Close() })
 		defer drop.Stop()
@@ -182,6 +205,7 @@ func (e *entry) playStreams() {
 		})
 	}
 	streams.Wait()
+	conn.Sync() // a client that closes with something unread may take back what it sent
 }
 
 // TestPlan: a plan is decided by its seed alone.

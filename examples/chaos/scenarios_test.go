@@ -26,6 +26,9 @@ type scenario struct {
 }
 
 func (s *scenario) fits(e *entry) bool {
+	if e.burst && s.name != "left" {
+		return false
+	}
 	return (s.only != 1 || !e.http2) && (s.only != 2 || e.http2) && !(s.last && e.pipelined) &&
 		(s.where == nil || s.where(e.world))
 }
@@ -63,6 +66,7 @@ var scenarios = []scenario{
 	{name: "late in the response", weight: 3, make: lateResponse, where: bounded},
 	{name: "stalled upload", weight: 4, make: stalledUpload, last: true},
 	{name: "stalled reader", weight: 2, make: stalledReader, last: true},
+	{name: "own deadlines", weight: 3, make: ownDeadlines, last: true},
 
 	{name: "stream", weight: 4, make: stream, last: true},
 	{name: "silent stream", weight: 1, make: silentStream, where: idle},

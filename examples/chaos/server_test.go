@@ -70,14 +70,27 @@ func (p place) maxDecoded() int64 {
 	return 4 << 20
 }
 
+// gate is a narrow place that all servers share.
+type gate struct {
+	frameworks.Middleware
+
+	inside atomic.Int32
+}
+
+func newGate() *gate {
+	return &gate{Middleware: limits.New(limits.Config{
+		MaxInFlight: gateRooms, MaxQueue: gateRooms, MaxWait: 50 * time.Millisecond,
+		ErrorHandler: errmap.New(errmap.Config{Render: render}).Write,
+	})}
+}
+
 // world is a server.
 type world struct {
 	place
 
 	name   string
 	errs   *errmap.Mapper
-	gate   frameworks.Middleware
-	inGate atomic.Int32
+	gate   *gate
 	addr   string
 	server *http.Server
 	served chan error
@@ -88,8 +101,8 @@ var (
 	errBroken  = errors.New("db-1.internal: password authentication failed")
 )
 
-func (c *chaos) build(t *testing.T, p place) *world {
-	w := &world{place: p, name: p.Name + " around the engine", served: make(chan error, 1)}
+func (c *chaos) build(t *testing.T, p place, g *gate) *world {
+	w := &world{place: p, gate: g, name: p.Name + " around the engine", served: make(chan error, 1)}
 	switch {
 	case p.route:
 		w.name = p.Name + " on the route"
@@ -99,9 +112,6 @@ func (c *chaos) build(t *testing.T, p place) *world {
 	w.errs = errmap.New(errmap.Config{Render: render, Rules: []errmap.Rule{
 		errmap.Is(errMissing, errmap.Problem{Status: http.StatusNotFound}),
 	}})
-	w.gate = limits.New(limits.Config{
-		MaxInFlight: gateRooms, MaxQueue: gateRooms, MaxWait: 50 * time.Millisecond, ErrorHandler: w.errs.Write,
-	})
 	w.server = &http.Server{
 		Handler: c.handler(w), ReadHeaderTimeout: headTime, MaxHeaderBytes: serverHead,
 		ErrorLog: log.New(&c.complaints, "", 0), Protocols: new(http.Protocols),
@@ -119,8 +129,8 @@ func (c *chaos) build(t *testing.T, p place) *world {
 	return w
 }
 
-// permits is more than there are ever requests at a time.
-func permits() int { return *workers*8 + 56 }
+// permits is as many as there are ever requests at a time.
+func permits() int { return *workers * burst }
 
 func (c *chaos) handler(w *world) http.Handler {
 	settings := timeout.Config{
@@ -188,6 +198,7 @@ func (c *chaos) serve(w http.ResponseWriter, r *http.Request) error {
 		a.faultf("the handler has the request of %q", id)
 	}
 	logging.Add(r.Context(), slog.String("mark", a.id))
+	go logging.Add(r.Context(), slog.String("stray", a.id)) // now or never
 	defer close(a.ended)
 	close(a.entered)
 	return a.handler(a, w, r)

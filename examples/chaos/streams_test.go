@@ -71,10 +71,10 @@ func upgrade(d *draw, a *act) {
 		defer conn.Close()
 		for i := 0; i < rounds || ends > 0; i++ {
 			if _, err := io.CopyN(rw, rw, int64(size)); err != nil {
-				return nil //nolint:nilerr // the end
+				return nil
 			}
 			if err := rw.Flush(); err != nil {
-				return nil //nolint:nilerr // the same
+				return nil
 			}
 		}
 		return nil

@@ -29,6 +29,7 @@ type HTTP2 struct {
 	window  int64 // what may still be sent
 	initial int64 // the same for a new stream
 	away    bool
+	pinged  bool
 	err     error // why the connection ended
 }
 
@@ -86,6 +87,17 @@ func (c *HTTP2) GoAway() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.frames.WriteGoAway(0, http2.ErrCodeNo, nil)
+}
+
+// Sync returns when the server has taken in all that was sent, or the connection
+// has ended. It works once.
+func (c *HTTP2) Sync() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_ = c.frames.WritePing(false, [8]byte{})
+	for !c.pinged && c.err == nil {
+		c.changed.Wait()
+	}
 }
 
 // Open sends the request, what there is of it, as a new stream. greedy tells that
@@ -177,7 +189,9 @@ func (c *HTTP2) take(f http2.Frame) {
 	case *http2.SettingsFrame:
 		c.settings(f)
 	case *http2.PingFrame:
-		if !f.IsAck() {
+		if f.IsAck() {
+			c.pinged = true
+		} else {
 			_ = c.frames.WritePing(true, f.Data)
 		}
 	case *http2.GoAwayFrame:
