@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -176,6 +177,32 @@ func TestAClientThatLeavesInItsBody(t *testing.T) {
 		require.Equal(t, "INFO", m["level"])
 	})
 }
+
+// A write that fails for want of a client says so, also where nobody else has
+// told yet and the handler hands its error on as its own.
+func TestAFailedWriteIsTheClientsLeaving(t *testing.T) {
+	for _, failure := range []error{syscall.EPIPE, syscall.ECONNRESET} {
+		l := newLines()
+		errs := errmap.New(errmap.Config{})
+		h := logging.New(logging.Config{Logger: l.logger()})(errs.Handler(func(w http.ResponseWriter, _ *http.Request) error {
+			_, err := io.WriteString(w, "half")
+			return err
+		}))
+		w := failingWriter{httptest.NewRecorder(), &net.OpError{Op: "write", Err: failure}}
+		require.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil)) })
+		m := l.next(t)
+		require.Equal(t, "client_gone", m["outcome"], "%s", m["raw"])
+		require.Equal(t, "INFO", m["level"])
+	}
+}
+
+type failingWriter struct {
+	http.ResponseWriter
+
+	err error
+}
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 // A client that has everything and then leaves has not left too early.
 func TestAClientThatLeavesWithItsResponse(t *testing.T) {
