@@ -155,14 +155,19 @@ func (a *act) maybeGone() {
 	for _, v := range a.allowed {
 		v.end, v.why = left, "the connection broke after that"
 		a.allow(v)
-		if v.status != 0 {
-			v.outcome, v.intended, v.logged, v.why = "client_gone", 0, 0, "the connection broke during that"
+		if v.status == 0 {
+			continue
+		}
+		for _, outcome := range []string{v.outcome, "client_gone"} {
+			v.outcome, v.intended, v.logged, v.why = outcome, 0, 0, "the connection broke during that"
 			a.allow(v)
 			v.intended, v.logged, v.why = v.status, -1, "a write failed that may have got the head out"
 			a.allow(v)
-			v.status, v.logged, v.why = 0, 499, "the connection broke before what was written was sent"
+			v.intended, v.why = 500, "the same, and the handler returned the failure before anybody knew why"
 			a.allow(v)
 		}
+		v.status, v.intended, v.logged, v.why = 0, v.status, 499, "the connection broke before what was written was sent"
+		a.allow(v)
 	}
 	a.unseenGone()
 }

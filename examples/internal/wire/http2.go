@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -106,7 +107,9 @@ func (c *HTTP2) Sync() {
 func (c *HTTP2) Open(r *Request, greedy bool) (*Stream, error) {
 	s, err := c.open(r, greedy)
 	if err == nil && (r.Body != "" || !r.Bodiless() && !r.Stalls) {
-		err = s.Send(r.Body, !r.Stalls)
+		if err = s.Send(r.Body, !r.Stalls); errors.Is(err, ErrOver) {
+			err = nil // the answer is there already
+		}
 	}
 	return s, err
 }
