@@ -39,13 +39,15 @@ func (x *Exchange) ending(panicked any) Ending {
 	e := Ending{BytesIn: x.bytesIn.Load(), Duration: x.Now()}
 	expiry := x.expiry.Load()
 	expired := expiry != nil
+	var seen string
 	if expired {
 		e.Duration, e.Abandoned = expiry.at, expiry.abandoned
 	} else {
-		x.SawRoute(x.req.Pattern) // the handler has returned: the request is ours again
+		seen = x.req.Pattern // the handler has returned: the request is ours again
 		e.ClientGone = x.ClientGone()
 	}
 	x.mu.Lock()
+	x.route = cmp.Or(seen, x.route)
 	e.Route = x.route
 	x.mu.Unlock()
 	x.copyTo(&e)

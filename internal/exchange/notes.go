@@ -17,6 +17,7 @@ type notes struct {
 type noted struct {
 	mu        sync.Mutex
 	causes    []error
+	one       [1]error // room for the usual one of them
 	bodyErr   error
 	intended  int
 	panicked  any
@@ -60,6 +61,9 @@ func (n *noted) add(err error) {
 			n.causes[i] = err
 			return
 		}
+	}
+	if n.causes == nil {
+		n.causes = n.one[:0]
 	}
 	n.causes = append(n.causes, err)
 }
