@@ -3,6 +3,7 @@ package logging
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -74,12 +75,26 @@ func (l *line) attrs(attrs []slog.Attr, m *meter, e *exchange.Ending, rec *Recor
 	for _, h := range l.rare.headers {
 		attrs = m.add(attrs, h)
 	}
-	if len(l.responseHeaders) > 0 {
-		for _, h := range l.pick(nil, l.responseHeaders, l.x.WireHeader()) {
-			attrs = m.add(attrs, h)
-		}
+	for _, h := range l.sentHeaders(rec) {
+		attrs = m.add(attrs, h)
 	}
 	return attrs
+}
+
+// committed takes the headers that may be logged from those that go out.
+func (l *line) committed(h http.Header) {
+	l.sent = l.pick(nil, l.responseHeaders, h)
+}
+
+// sentHeaders are the headers that went over the wire.
+func (l *line) sentHeaders(rec *Record) []slog.Attr {
+	switch {
+	case len(l.responseHeaders) == 0 || rec.Status == 0 || rec.Status == statusClientGone && !rec.early:
+		return nil
+	case l.sent != nil:
+		return l.sent
+	}
+	return l.pick(nil, l.responseHeaders, l.x.ImplicitHeader())
 }
 
 // flat is the line of the schemas that know no groups.

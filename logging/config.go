@@ -59,7 +59,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 
 	// RequestHeaders, ResponseHeaders and QueryKeys are what may be logged.
-	// Headers that are not listed are left out; of query keys that are not
+	// Headers that are not listed are left out, and those of the response are what
+	// went over the wire, without what net/http adds to it by itself (Date, a
+	// Content-Type that it guesses); of query keys that are not
 	// listed the value is REDACTED, in url.query and in every URL inside an
 	// error's text; passwords in URLs always are. Paths are logged as they are:
 	// keep secrets out of them. What errors and panics say is the application's

@@ -48,7 +48,7 @@ const (
 	// Deadline: the request's deadline passed before the response was complete.
 	Deadline Outcome = "deadline"
 	// ClientGone: the client left before the response was complete. Outbound: the
-	// caller's context was cancelled.
+	// caller's client has left.
 	ClientGone Outcome = "client_gone"
 	// WriteTimeout: a write deadline, as that of http.Server.WriteTimeout, passed.
 	WriteTimeout Outcome = "write_timeout"
@@ -59,7 +59,8 @@ const (
 	// Panic: the handler panicked, whether somebody answered for it or not.
 	Panic Outcome = "panic"
 	// Aborted: the handler ended with http.ErrAbortHandler or runtime.Goexit.
-	// Outbound: the body was closed, or forgotten, before its end.
+	// Outbound: the context was cancelled, or the body closed or forgotten, before
+	// its end.
 	Aborted Outcome = "aborted"
 	// Upgraded: the connection was hijacked or switched protocols.
 	Upgraded Outcome = "upgraded"

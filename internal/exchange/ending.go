@@ -40,7 +40,7 @@ func (x *Exchange) ending(panicked any) Ending {
 	expiry := x.expiry.Load()
 	expired := expiry != nil
 	if expired {
-		e.Duration, e.Abandoned = expiry.at, expiry.abandoned
+		e.Duration, e.Abandoned, e.ClientGone = expiry.at, expiry.abandoned, expiry.departed
 	} else {
 		x.SawRoute(x.req.Pattern) // the handler has returned: the request is ours again
 		e.ClientGone = x.ClientGone()

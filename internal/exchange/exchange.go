@@ -124,7 +124,11 @@ func (x *Exchange) Leave() {
 		x.returnRequest()
 	}
 	takenOver, cut := x.handBack()
-	if !x.Expired() && (v != nil || !takenOver) { // else it is told of where it ended
+	switch {
+	case x.departed():
+		cut = true
+		x.lateAfterDeparture(v)
+	case !x.Expired() && (v != nil || !takenOver): // else it is told of where it ended
 		x.end(v)
 	}
 	x.left.Store(true)
@@ -167,11 +171,14 @@ func (x *Exchange) handBack() (takenOver, cut bool) {
 
 // pastWriteTimeout reports whether the server's WriteTimeout has passed, or is
 // about to. It began to count when the request's head was read, a moment
-// before us.
+// before us. A write deadline of the handler's own takes its place.
 func (x *Exchange) pastWriteTimeout() bool {
 	const moment = 10 * time.Millisecond
 	if !x.observed.Load() {
 		return false
+	}
+	if t := x.rare().writeBy.Load(); t != nil {
+		return !t.IsZero() && time.Until(*t) <= 0
 	}
 	srv, ok := x.Parent().Value(http.ServerContextKey).(*http.Server)
 	return ok && srv.WriteTimeout > 0 && time.Since(x.start) > srv.WriteTimeout-moment

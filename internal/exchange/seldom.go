@@ -1,16 +1,25 @@
 package exchange
 
-import "net/http"
+import (
+	"net/http"
+	"sync/atomic"
+	"time"
+)
 
 // seldom is what most requests do not need, so that it need not be part of
 // every exchange.
 type seldom struct {
 	// Set before the handler runs.
-	detached   *detached   // the handler that runs on a goroutine of its own
-	hijackHook func()      // told when the connection is taken over
+	detached   *detached // the handler that runs on a goroutine of its own
+	hijackHook func()    // told when the connection is taken over
+	commitHook func(http.Header)
 	accept     http.Header // what an answer may need of the request's headers
 
 	observers []Observer // all of them, where there is more than one; guarded by life.mu
+
+	departure atomic.Pointer[expiry]    // the client has left, and the handler has a moment to come back
+	writeBy   atomic.Pointer[time.Time] // the write deadline that the handler has set
+	closing   *closing                  // guarded by control
 
 	// Guarded by wmu.
 	traffic  *traffic // of the connection after the hijack, where it is counted
