@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -110,7 +111,7 @@ func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	}
 	attrs = append(attrs, slog.Int64(n.bytesIn, rec.BytesIn), slog.Int64(n.bytesOut, rec.BytesOut), l.took(rec.Duration))
 	if l.client != "" {
-		attrs = m.string(attrs, n.client, l.client)
+		attrs = m.address(attrs, n.client, n.clientIP, l.client)
 	}
 	if l.agent != "" {
 		attrs = m.string(attrs, n.agent, l.agent)
@@ -120,6 +121,18 @@ func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	}
 	if l.query != "" {
 		attrs = m.string(attrs, n.query, l.settings.query.redact(l.query))
+	}
+	return attrs
+}
+
+// address appends an address, under the schema's key for those that are IPs as
+// well, if it has one.
+func (m *meter) address(attrs []slog.Attr, key, ipKey, address string) []slog.Attr {
+	attrs = m.string(attrs, key, address)
+	if ipKey != "" {
+		if ip, err := netip.ParseAddr(address); err == nil {
+			attrs = m.string(attrs, ipKey, ip.WithZone("").String())
+		}
 	}
 	return attrs
 }
@@ -170,7 +183,7 @@ func (l *line) identity(attrs []slog.Attr, m *meter, e *exchange.Ending) []slog.
 		attrs = m.string(attrs, "problem_id", e.ProblemID)
 	}
 	if l.rare.peer != "" {
-		attrs = m.string(attrs, l.names.peer, l.rare.peer)
+		attrs = m.address(attrs, l.names.peer, l.names.peerIP, l.rare.peer)
 	}
 	if l.Schema == OTel && !knownMethod(l.asked.Method) {
 		attrs = m.string(attrs, l.names.methodOriginal, l.asked.Method)

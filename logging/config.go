@@ -165,7 +165,7 @@ func (c Config) withDefaults() *settings {
 	s.responseHeaders = headerFields(s.names.responseHeader, c.ResponseHeaders)
 	s.trusted = masked(c.TrustedProxies)
 	s.query = newAllowed(c.QueryKeys)
-	if c.GCPProject != "" {
+	if c.GCPProject != "" && c.Schema == GCP {
 		s.tracePrefix = "projects/" + c.GCPProject + "/traces/"
 	}
 	return s
