@@ -62,7 +62,10 @@ const (
 	// Outbound: the context was cancelled, or the body closed or forgotten, before
 	// its end.
 	Aborted Outcome = "aborted"
-	// Upgraded: the connection was hijacked or switched protocols.
+	// Upgraded: the connection was hijacked or switched protocols. The status of one
+	// that the client asked to switch is also seen where it is written to the
+	// connection by hand, its bytes being counted as the response's; that of a
+	// connection which is hijacked to be answered by hand is nobody's to know.
 	Upgraded Outcome = "upgraded"
 	// Refused: the request was turned away before its handler ran.
 	Refused Outcome = "refused"

@@ -92,6 +92,7 @@ func (x *Exchange) fromWriter(e *Ending) {
 	if t := x.rare().traffic; t != nil {
 		e.BytesIn += t.in.Load()
 		e.BytesOut += t.out.Load()
+		e.Status = int(t.head.status.Load())
 	}
 	broken := x.cut || x.timedOut || e.Unanswered
 	switch {

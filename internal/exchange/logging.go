@@ -22,7 +22,7 @@ func (x *Exchange) OnCommit(f func(http.Header)) { x.rarely().commitHook = f }
 // handler that has returned and has written nothing; nil where the response was
 // committed.
 func (x *Exchange) ImplicitHeader() http.Header {
-	if x.committed.Load() {
+	if x.committed.Load() || x.hijackedNow() {
 		return nil
 	}
 	return x.inner.w.Header()
