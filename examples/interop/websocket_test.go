@@ -212,7 +212,7 @@ func TestWebSocketPanic(t *testing.T) {
 			require.Equal(t, 101, res.StatusCode)
 			rest, _ := io.ReadAll(res.Body) // how the connection ends is the library's
 			assert.NotContains(t, string(rest), "HTTP/1.1")
-			l := s.logged(t, lib.status, logging.Panic)
+			l := s.logged(t, 101, logging.Panic)
 			assert.Equal(t, "boom", l.Panic)
 		})
 	}

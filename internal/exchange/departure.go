@@ -75,7 +75,7 @@ func (x *Exchange) lateAfterDeparture(v any) {
 	var stack []byte
 	if n := x.noted.Load(); n != nil {
 		n.mu.Lock()
-		if v == nil || v == n.panicked { //nolint:errorlint // the very same value
+		if v == nil || identical(v, n.panicked) {
 			v, stack = n.panicked, n.stack
 		}
 		n.mu.Unlock()
