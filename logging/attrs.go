@@ -17,7 +17,7 @@ func (l *line) record(x *exchange.Exchange, e *exchange.Ending, tr trace) Record
 	r := Record{
 		Method: l.asked.Method, Path: clean(l.path), Route: route(e.Route),
 		Status: e.Status, StatusIntended: e.Intended,
-		Outcome: classify(e, whole, l.asked.ProtoMajor >= 2), Cause: e.Cause, Panic: e.Panic, Abandoned: e.Abandoned,
+		Outcome: classify(e, whole, l.asked.ProtoMajor >= 2), Cause: e.Cause, Remarks: e.Remarks, Panic: e.Panic, Abandoned: e.Abandoned,
 		BytesIn: e.BytesIn, BytesOut: e.BytesOut,
 		Start: x.Start(), TTFB: e.FirstByte, Duration: e.Duration,
 		Client: l.client, Proto: protocol(l.asked.ProtoMajor, l.asked.ProtoMinor), RequestID: l.id[0], TraceID: tr.id, SpanID: tr.span,

@@ -202,6 +202,9 @@ func (x *Exchange) wrote(n int64, err error) {
 	if err != nil && x.rare().writeErr == nil && !errors.Is(err, http.ErrBodyNotAllowed) &&
 		!errors.Is(err, http.ErrContentLength) {
 		x.rarely().writeErr = err
+		if x.original.ProtoMajor >= 2 && x.pastWriteTimeout() {
+			x.timedOut = true // the stream was reset for that, and the error does not say so
+		}
 		if !errors.Is(err, os.ErrDeadlineExceeded) && x.ClientGone() {
 			x.departs()
 		}
