@@ -18,7 +18,7 @@ type Record struct {
 	Cause     error   // why it failed, nil where nobody said
 	Remarks   []error // what did not make it fail: what the shadow of package limits would have refused, say
 	Panic     any     // the value of a panic, answered or not
-	Abandoned bool    // the handler was still running when the answer went out
+	Abandoned bool    // the handler was still running when the answer went out, or the client had left
 
 	BytesIn  int64 // of the request's body, as read; outbound: of the response's
 	BytesOut int64 // of the response's body; outbound: of the request's

@@ -100,20 +100,19 @@ func (c *closing) follow(server <-chan bool) {
 	close(c.stream)
 }
 
-// streamClosing returns the closing of an HTTP/2 stream, nil where nothing
-// tells of it, or nobody may ask the server any more.
-func (x *Exchange) streamClosing() *closing {
+// streamClosing returns the closing of an HTTP/2 stream, as w tells of it where
+// nobody has asked before; nil where it does not, or nobody may ask the server
+// any more.
+func (x *Exchange) streamClosing(w http.ResponseWriter) *closing {
 	x.control.Lock()
 	defer x.control.Unlock()
 	s := x.rarely()
 	if s.closing != nil || x.off {
 		return s.closing
 	}
-	n, ok := x.inner.w.(http.CloseNotifier) //nolint:staticcheck // see closing
+	n, ok := w.(http.CloseNotifier) //nolint:staticcheck // see closing
 	if !ok {
-		if n, ok = innermost(x.inner.w).(http.CloseNotifier); !ok { //nolint:staticcheck // see closing
-			return nil
-		}
+		return nil
 	}
 	s.closing = &closing{make(chan bool, 1), make(chan struct{})}
 	go s.closing.follow(n.CloseNotify())
@@ -121,9 +120,10 @@ func (x *Exchange) streamClosing() *closing {
 }
 
 // awaitStream waits for the end of the HTTP/2 stream of a request whose context
-// has ended. It comes with the handler's return at the latest.
+// has ended. It comes with the handler's return at the latest. The server's own
+// writer is asked: Gin's panics where one of those further in cannot be.
 func (x *Exchange) awaitStream() {
-	if c := x.streamClosing(); c != nil {
+	if c := x.streamClosing(innermost(x.inner.w)); c != nil {
 		<-c.stream
 		x.departs()
 	}

@@ -92,3 +92,26 @@ func (b neverEnding) Read([]byte) (int, error) {
 	<-b.Done()
 	return 0, b.Err()
 }
+
+// A writer in between that cannot tell, and panics as Gin's does, is not asked.
+func TestAWriterThatCannotTellIsNotAsked(t *testing.T) {
+	o := newObserver()
+	begun, release := make(chan struct{}), make(chan struct{})
+	h := o.watch(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-r.Context().Done()
+		<-release
+	}))
+	s := start(t, 2, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(panicky{w}, r) }))
+	t.Cleanup(func() { close(release) })
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-begun; cancel() }()
+	_, _, err := s.doCtx(ctx, t, http.MethodGet, nil)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.True(t, o.ending(t).ClientGone)
+}
+
+type panicky struct{ http.ResponseWriter }
+
+func (p panicky) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+func (panicky) CloseNotify() <-chan bool      { panic("the writer below has none") }

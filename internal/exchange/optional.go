@@ -75,7 +75,7 @@ func (s stringWriter) WriteString(str string) (int, error) {
 // CloseNotify is the deprecated one; what wraps a writer that has it must.
 func (c closeNotifier) CloseNotify() <-chan bool {
 	if c.x.original.ProtoMajor >= 2 {
-		if s := c.x.streamClosing(); s != nil {
+		if s := c.x.streamClosing(c.x.inner.w); s != nil {
 			return s.handler
 		}
 		over := make(chan bool, 1) // the deadline has answered; the server would panic
