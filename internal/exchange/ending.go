@@ -116,6 +116,13 @@ const (
 	bufferedHTTP2 = 4 << 10
 )
 
+// headGoesWith reports whether the head goes out with a write of n bytes, even if
+// that fails. HTTP/2 takes a large write as a whole and counts nothing of one that
+// got stuck, but sends the head before it. HTTP/1 counts what it sent.
+func (x *Exchange) headGoesWith(n int) bool {
+	return n > bufferedHTTP2 && x.original.ProtoMajor >= 2 && !x.flushed && x.Parent().Err() == nil
+}
+
 // onWire reports whether the head of a response that broke off went out.
 func (x *Exchange) onWire() bool {
 	limit := int64(bufferedHTTP1)

@@ -97,7 +97,11 @@ func inPieces[T []byte | string](x *Exchange, p T, write func(T) (int, error)) (
 		if x.streams() && len(q) > piece {
 			q = p[:piece]
 		}
+		head := x.headGoesWith(len(q))
 		n, err := write(q)
+		if head && err != nil {
+			x.flushed = true
+		}
 		x.wrote(int64(n), err)
 		total, p = total+n, p[len(q):]
 		if err != nil || len(p) == 0 {
