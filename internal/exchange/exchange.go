@@ -24,6 +24,7 @@ package exchange
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"runtime"
 	"sync/atomic"
@@ -178,11 +179,21 @@ func (x *Exchange) pastWriteTimeout() bool {
 	if !x.observed.Load() {
 		return false
 	}
-	if t := x.rare().writeBy.Load(); t != nil {
-		return !t.IsZero() && time.Until(*t) <= 0
+	if by := x.rare().writeBy.Load(); by != 0 {
+		return x.Now() >= time.Duration(by)
 	}
 	srv, ok := x.Parent().Value(http.ServerContextKey).(*http.Server)
 	return ok && srv.WriteTimeout > 0 && time.Since(x.start) > srv.WriteTimeout-moment
+}
+
+// keepWriteDeadline remembers a write deadline of the handler's own; the zero time
+// lifts it.
+func (x *Exchange) keepWriteDeadline(t time.Time) {
+	by := time.Duration(math.MaxInt64)
+	if !t.IsZero() {
+		by = max(1, t.Sub(x.start))
+	}
+	x.rarely().writeBy.Store(int64(by))
 }
 
 // exiting tells runtime.Goexit from a panic(nil) of GODEBUG=panicnil=1, which

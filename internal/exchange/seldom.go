@@ -3,7 +3,6 @@ package exchange
 import (
 	"net/http"
 	"sync/atomic"
-	"time"
 )
 
 // seldom is what most requests do not need, so that it need not be part of
@@ -17,9 +16,9 @@ type seldom struct {
 
 	observers []Observer // all of them, where there is more than one; guarded by life.mu
 
-	departure atomic.Pointer[expiry]    // the client has left, and the handler has a moment to come back
-	writeBy   atomic.Pointer[time.Time] // the write deadline that the handler has set
-	closing   *closing                  // guarded by control
+	departure atomic.Pointer[expiry] // the client has left, and the handler has a moment to come back
+	writeBy   atomic.Int64           // the write deadline that the handler has set, from the start; 0: none was set
+	closing   *closing               // guarded by control
 
 	// Guarded by wmu.
 	traffic  *traffic // of the connection after the hijack, where it is counted

@@ -249,7 +249,7 @@ func (c core) SetReadDeadline(t time.Time) error {
 // SetWriteDeadline: see SetReadDeadline.
 func (c core) SetWriteDeadline(t time.Time) error {
 	return c.x.controlled(func(in inner) error {
-		c.x.rarely().writeBy.Store(&t)
+		c.x.keepWriteDeadline(t)
 		return in.setWriteDeadline(t)
 	})
 }
