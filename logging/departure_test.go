@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -282,6 +284,46 @@ func TestAWriteTimeoutOfHTTP2EndsTheRequest(t *testing.T) {
 		require.Equal(t, "write_timeout", m["outcome"], "%s", m["raw"])
 		require.NotContains(t, m, "http.response.status_code")
 		require.Equal(t, true, m["abandoned"])
+		open()
+		require.Equal(t, "http handler ended late", s.lines.next(t)["msg"])
+	}
+}
+
+// The line is written while the handler has the request and the response in its
+// hands.
+func TestTheLineOfADepartureTouchesNothingOfTheHandlers(t *testing.T) {
+	for _, stack := range []func(http.Handler) http.Handler{
+		func(h http.Handler) http.Handler { return h }, timeout.New(timeout.Config{Limit: time.Minute}),
+	} {
+		begun, release := make(chan struct{}), make(chan struct{})
+		s := start(t, true, stack(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Answer", "sent")
+			_ = http.NewResponseController(w).Flush()
+			close(begun)
+			<-r.Context().Done()
+			for i := 0; ; i++ {
+				select {
+				case <-release:
+					return
+				default:
+				}
+				v := strconv.Itoa(i)
+				w.Header().Set("X-Answer", v)
+				r.Header.Set("User-Agent", v)
+				r.URL.Path, r.Method, r.Pattern, r.RemoteAddr = "/"+v, v, "/"+v, v
+				_, _ = io.WriteString(w, v)
+				runtime.Gosched()
+			}
+		})).ServeHTTP, func(_ *httptest.Server, c *logging.Config) {
+			c.RequestHeaders, c.ResponseHeaders = []string{"User-Agent"}, []string{"X-Answer"}
+		})
+		open := opener(t, release)
+		s.leave(t, begun)
+		m := s.lines.next(t)
+		require.Equal(t, "client_gone", m["outcome"])
+		require.Equal(t, "/path", m["url.path"])
+		require.Equal(t, []any{"sent"}, m["http.response.header.x-answer"])
+		require.Equal(t, "GET", m["http.request.method"])
 		open()
 		require.Equal(t, "http handler ended late", s.lines.next(t)["msg"])
 	}
