@@ -48,7 +48,10 @@ func TestGoGet(t *testing.T) {
 			write(t, dir, "main.go", "package main\n\nimport (\n\t_ \""+strings.Join(m.packages, "\"\n\t_ \"")+"\"\n)\n\nfunc main() {}\n")
 			must(t, dir, env, "go", "mod", "init", "example.com/service")
 			must(t, dir, env, "go", "get", m.get+"@"+version)
-			must(t, dir, env, "go", "build", "-o", os.DevNull, ".")
+			must(t, dir, env, "go", "list", "-deps", ".") // all there is to building it but the compiler
+			if m.path == core {
+				must(t, dir, env, "go", "build", "-o", os.DevNull, ".") // a framework takes minutes, and its adapter's tests build it as well
+			}
 
 			graph := modules(must(t, dir, env, "go", "mod", "graph"))
 			if m.graph != nil {
