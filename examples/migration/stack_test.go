@@ -1,0 +1,34 @@
+package migration_test
+
+import (
+	"time"
+
+	"github.com/bulwark-go/bulwark"
+	"github.com/bulwark-go/bulwark/errmap"
+	"github.com/bulwark-go/bulwark/limits"
+	"github.com/bulwark-go/bulwark/logging"
+	"github.com/bulwark-go/bulwark/timeout"
+
+	"net/http"
+)
+
+const (
+	limit   = time.Second
+	maxBody = 64 << 10
+)
+
+// User is what clients send.
+type User struct {
+	Name string `json:"name"`
+}
+
+var errs = errmap.New(errmap.Config{})
+
+func stack(inner http.Handler) http.Handler {
+	return bulwark.Chain(
+		logging.New(logging.Config{}),
+		timeout.New(timeout.Config{Limit: limit, ErrorHandler: errs.Write}),
+		limits.New(limits.Config{MaxBodyBytes: maxBody, MaxInFlight: 100, ErrorHandler: errs.Write}),
+		errs.Recover,
+	)(inner)
+}
