@@ -39,7 +39,7 @@ func post(head, body string) string {
 	return "POST /users HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n" + head + "\r\n\r\n" + body
 }
 
-var tooLong = `{"name":"` + strings.Repeat("x", maxBody) + `"}`
+var tooLong = `{"name":"` + strings.Repeat("x", 4*maxBody) + `"}`
 
 var endings = []ending{
 	{"a handler waits for its context past the limit", get, func(<-chan struct{}) handler {
@@ -56,6 +56,7 @@ var endings = []ending{
 		}
 	}},
 	{"a client stalls in its body", post("Content-Length: 100", `{"name":`), nil},
+	{"a body is half a document", post("Content-Length: 8", `{"name":`), nil},
 	{"a body is too long, and says so", post(fmt.Sprintf("Content-Length: %d", len(tooLong)), tooLong), nil},
 	{"a body is too long, in chunks", post("Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(tooLong), tooLong)), nil},
 	{"a handler panics", get, func(<-chan struct{}) handler {

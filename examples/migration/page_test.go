@@ -174,7 +174,7 @@ func TestCode(t *testing.T) {
 		assert.Contains(t, code.String(), "\n"+block[1])
 		shown.WriteString(block[1])
 	}
-	for _, name := range regexp.MustCompile(`(?m)^func (stack|\w+(?:Before|After))\(`).FindAllString(code.String(), -1) {
+	for _, name := range regexp.MustCompile(`(?m)^(var errs|func (stack|\w+(?:Before|After))\()`).FindAllString(code.String(), -1) {
 		assert.Contains(t, shown.String(), name)
 	}
 }

@@ -1,6 +1,8 @@
 package migration_test
 
 import (
+	"io"
+	"net/http"
 	"time"
 
 	"github.com/bulwark-go/bulwark"
@@ -8,8 +10,6 @@ import (
 	"github.com/bulwark-go/bulwark/limits"
 	"github.com/bulwark-go/bulwark/logging"
 	"github.com/bulwark-go/bulwark/timeout"
-
-	"net/http"
 )
 
 const (
@@ -22,7 +22,12 @@ type User struct {
 	Name string `json:"name"`
 }
 
-var errs = errmap.New(errmap.Config{})
+var errs = errmap.New(errmap.Config{Rules: []errmap.Rule{
+	// What encoding/json says of no body and of half a one. In a service that
+	// reads more than bodies they belong on the routes that decode: errs.With.
+	errmap.Is(io.EOF, errmap.Problem{Status: http.StatusBadRequest}),
+	errmap.Is(io.ErrUnexpectedEOF, errmap.Problem{Status: http.StatusBadRequest}),
+}})
 
 func stack(inner http.Handler) http.Handler {
 	return bulwark.Chain(
