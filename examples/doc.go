@@ -16,6 +16,6 @@
 //
 // Beside them, modules of their own: validation answers the errors of
 // go-playground/validator, observability shows package logging with Prometheus
-// and OpenTelemetry, and interop says of libraries that many services have where
-// in the chain they go.
+// and OpenTelemetry, interop says of libraries that many services have where in
+// the chain they go, and migration has the code of docs/migration.md.
 package examples

@@ -22,11 +22,11 @@ type Phase string
 // The phases.
 const (
 	// PhaseBody: it waited for the client's own body. The answer is 408.
-	PhaseBody = Phase(exchange.PhaseBody)
+	PhaseBody Phase = "body"
 	// PhaseHandler: the handler was at work and had not answered.
-	PhaseHandler = Phase(exchange.PhaseHandler)
+	PhaseHandler Phase = "handler"
 	// PhaseResponse: the response had begun; it was cut off.
-	PhaseResponse = Phase(exchange.PhaseResponse)
+	PhaseResponse Phase = "response"
 	// PhaseBudget: it was not started, for too little was left of the budget.
 	PhaseBudget Phase = "budget"
 )
