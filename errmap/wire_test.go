@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -205,4 +206,33 @@ func TestReadDeadlineIsAnswered(t *testing.T) {
 	body, err := io.ReadAll(res.Body)
 	require.NoError(t, err)
 	assert.Equal(t, `504 {"error":"timeout"}`, strconv.Itoa(res.StatusCode)+" "+string(body))
+}
+
+// On HTTP/1.0 the end of the connection may be all that ends a body: a response
+// that broke off must not end like that.
+func TestALateErrorIsSeenOnHTTP10(t *testing.T) {
+	m := mapper()
+	for desc, h := range map[string]http.Handler{
+		"an error": m.Handler(func(w http.ResponseWriter, _ *http.Request) error {
+			_, _ = io.WriteString(w, "half")
+			_ = http.NewResponseController(w).Flush()
+			return errSecret
+		}),
+		"a panic": m.Recover(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, "half")
+			_ = http.NewResponseController(w).Flush()
+			panic("boom")
+		})),
+	} {
+		t.Run(desc, func(t *testing.T) {
+			srv := server(t, newSpy().wrap(h), false)
+			conn, err := net.Dial("tcp", srv.Listener.Addr().String())
+			require.NoError(t, err)
+			defer conn.Close()
+			_, _ = io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
+			b, err := io.ReadAll(conn)
+			assert.Contains(t, string(b), "half")
+			assert.ErrorIs(t, err, syscall.ECONNRESET)
+		})
+	}
 }

@@ -12,7 +12,7 @@
 //
 // The examples of this package are the shortest way to Bulwark for a service on
 // net/http, chi, Gin, Echo v5 and Echo v4. Package conformance holds all of them
-// against one table.
+// against one table, and package chaos puts three of them under a load of faults.
 //
 // Beside them, modules of their own: validation answers the errors of
 // go-playground/validator, observability shows package logging with Prometheus

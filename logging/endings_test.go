@@ -9,11 +9,13 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/errmap"
 	"github.com/bulwark-go/bulwark/internal/exchange"
 	"github.com/bulwark-go/bulwark/logging"
 )
@@ -149,6 +151,58 @@ func TestG48_AClientThatLeavesInTheMiddle(t *testing.T) {
 		require.EqualValues(t, 200, m["http.response.status_code"])
 	})
 }
+
+// The client leaves in the middle of its own body, and what the handler makes of
+// that is no failure of the service.
+func TestAClientThatLeavesInItsBody(t *testing.T) {
+	bothProtocols(t, func(t *testing.T, h2 bool) {
+		errs := errmap.New(errmap.Config{})
+		reading := make(chan struct{})
+		s := start(t, h2, errs.Handler(func(w http.ResponseWriter, r *http.Request) error {
+			close(reading)
+			_, err := io.ReadAll(r.Body)
+			return err
+		}).ServeHTTP)
+		defer s.Client().CloseIdleConnections()
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-reading; cancel() }()
+		body, rest := io.Pipe() // of which nothing comes
+		defer context.AfterFunc(ctx, func() { _ = rest.CloseWithError(context.Canceled) })()
+		r, _ := http.NewRequestWithContext(ctx, "POST", s.URL, body)
+		_, err := s.Client().Do(r)
+		require.ErrorIs(t, err, context.Canceled)
+		m := s.lines.next(t)
+		require.Equal(t, "client_gone", m["outcome"], "%s", m["raw"])
+		require.EqualValues(t, 499, m["http.response.status_code"])
+		require.Equal(t, "INFO", m["level"])
+	})
+}
+
+// A write that fails for want of a client says so, also where nobody else has
+// told yet and the handler hands its error on as its own.
+func TestAFailedWriteIsTheClientsLeaving(t *testing.T) {
+	for _, failure := range []error{syscall.EPIPE, syscall.ECONNRESET} {
+		l := newLines()
+		errs := errmap.New(errmap.Config{})
+		h := logging.New(logging.Config{Logger: l.logger()})(errs.Handler(func(w http.ResponseWriter, _ *http.Request) error {
+			_, err := io.WriteString(w, "half")
+			return err
+		}))
+		w := failingWriter{httptest.NewRecorder(), &net.OpError{Op: "write", Err: failure}}
+		require.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil)) })
+		m := l.next(t)
+		require.Equal(t, "client_gone", m["outcome"], "%s", m["raw"])
+		require.Equal(t, "INFO", m["level"])
+	}
+}
+
+type failingWriter struct {
+	http.ResponseWriter
+
+	err error
+}
+
+func (w failingWriter) Write([]byte) (int, error) { return 0, w.err }
 
 // A client that has everything and then leaves has not left too early.
 func TestAClientThatLeavesWithItsResponse(t *testing.T) {
@@ -297,4 +351,41 @@ func TestBytesOfAChunkedBody(t *testing.T) {
 	m := s.lines.next(t)
 	require.EqualValues(t, 11, m["http.request.body.size"])
 	require.EqualValues(t, 11, m["http.response.body.size"])
+}
+
+// HTTP/2 ends the stream of an answer to HEAD with its head, and with the stream
+// the context of a request whose client is still there.
+func TestTheAnswerToHEADIsWhole(t *testing.T) {
+	for desc, begin := range map[string]func(http.ResponseWriter) error{
+		"written": func(w http.ResponseWriter) error { _, err := w.Write(make([]byte, 10_000)); return err },
+		"flushed": func(w http.ResponseWriter) error { return http.NewResponseController(w).Flush() },
+	} {
+		bothProtocols(t, func(t *testing.T, h2 bool) {
+			t.Run(desc, func(t *testing.T) {
+				answered := make(chan struct{})
+				s := start(t, h2, func(w http.ResponseWriter, r *http.Request) {
+					err := begin(w)
+					if h2 {
+						<-r.Context().Done()
+					}
+					for range 2 {
+						_, werr := w.Write(make([]byte, 10_000))
+						err = errors.Join(err, werr, begin(w))
+					}
+					exchange.From(r.Context()).Note(err)
+				})
+				go func() {
+					defer close(answered)
+					res, err := s.Client().Head(s.URL)
+					if err == nil {
+						_ = res.Body.Close()
+					}
+				}()
+				m := s.lines.next(t)
+				<-answered
+				require.Equal(t, "ok", m["outcome"], "%s", m["raw"])
+				require.EqualValues(t, 200, m["http.response.status_code"], "%s", m["raw"])
+			})
+		})
+	}
 }

@@ -16,8 +16,9 @@ const statusClientGone = 499
 
 // classify says how a request ended. The order is the meaning: what the handler
 // did wrong before what befell it, and the wire before the intention. A failed
-// write counts before ErrAbortHandler, by which a proxy hides it, and before
-// the client's leaving, for net/http cancels the context after either. So it
+// write counts before what a handler makes of it: an error, for which we cut the
+// response off, or ErrAbortHandler, by which a proxy hides it. It counts before
+// the client's leaving, too, for net/http cancels the context after it. So it
 // does when we cut a response off ourselves.
 func classify(e *exchange.Ending, whole, http2 bool) Outcome {
 	switch {
@@ -29,10 +30,10 @@ func classify(e *exchange.Ending, whole, http2 bool) Outcome {
 		return Deadline
 	case e.TimedOut:
 		return WriteTimeout
-	case e.Cut && e.Cause != nil && !contains(e.Cause, context.Canceled, maxDepth):
-		return Error
 	case e.WriteErr != nil:
 		return classifyWrite(e.WriteErr, http2 && e.ClientGone)
+	case e.Cut && !e.ClientGone && e.Cause != nil && !contains(e.Cause, context.Canceled, maxDepth):
+		return Error
 	case e.ClientGone && !whole && !e.Hijacked:
 		return ClientGone
 	case e.Aborted:

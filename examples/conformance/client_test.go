@@ -1,51 +1,29 @@
 package conformance_test
 
 import (
-	"net"
-	"net/http"
+	"io"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bulwark-go/bulwark/examples/internal/wire"
 )
 
 // patience is how long to wait for what is certain to come. It only matters
 // where a test fails.
 const patience = 30 * time.Second
 
-// request is what a client sends, in words that both protocols have.
-type request struct {
-	method, path string
-	header       map[string]string
-	declared     int    // the Content-Length; 0: as long as the body, -1: none is sent
-	body         string // what is sent of the body
-	stalls       bool   // and then nothing more comes, not even its end
-}
-
-// bodiless tells that the request has no body.
-func (r *request) bodiless() bool { return r.body == "" && r.declared == 0 && !r.stalls }
-
-// answer is what a client sees, without what differs from run to run (Date, the
-// request's id) and from protocol to protocol (the framing).
-type answer struct {
-	Early   []int // informational statuses, in their order
-	Status  int
-	Header  map[string]string
-	Body    string
-	Trailer map[string]string
-	End     ending
-}
-
-// ending is how the transfer ended.
-type ending string
+type (
+	request = wire.Request
+	answer  = wire.Answer
+	ending  = wire.Ending
+)
 
 const (
-	whole ending = "whole"
-	cut   ending = "cut"
-	// reset: all that was declared came, and then a reset of the stream instead
-	// of its end.
-	reset ending = "whole, then reset"
-	none  ending = "no answer"
+	whole = wire.Whole
+	cut   = wire.Cut
+	reset = wire.Reset
 )
 
 // client is one connection.
@@ -53,7 +31,7 @@ type client interface {
 	send(t *testing.T, r request)
 	// receive returns the next answer, and calls seen whenever some of its body
 	// has come.
-	receive(t *testing.T, r request, seen func()) (a answer, id string)
+	receive(t *testing.T, r request, seen func()) answer
 	// leave goes without waiting for an answer.
 	leave(t *testing.T)
 	// reusable tells that the connection takes another request.
@@ -69,28 +47,73 @@ type protocol struct {
 
 var protocols = []protocol{{"1.1", dialHTTP1}, {"2", dialHTTP2}}
 
-func dial(t *testing.T, addr string) net.Conn {
-	t.Helper()
-	conn, err := net.DialTimeout("tcp", addr, patience)
-	require.NoError(t, err)
-	require.NoError(t, conn.SetDeadline(time.Now().Add(patience)))
-	return conn
+// some calls seen when there is some of a body, and waits for all of it.
+func some(seen func()) wire.Seen {
+	return func(_, received int) bool {
+		if received > 0 {
+			seen()
+		}
+		return true
+	}
 }
 
-// flat is a header with one value a field, without what is not compared, nil
-// where nothing is left; id is the request's.
-func flat(h http.Header) (fields map[string]string, id string) {
-	for k := range h {
-		switch k {
-		case "Date", "Trailer", "Connection":
-		case "X-Request-Id":
-			id = h.Get(k)
-		default:
-			if fields == nil {
-				fields = map[string]string{}
-			}
-			fields[k] = h.Get(k)
-		}
-	}
-	return fields, id
+type http1 struct{ *wire.HTTP1 }
+
+func dialHTTP1(t *testing.T, addr string) client {
+	t.Helper()
+	c, err := wire.DialHTTP1(addr, patience)
+	require.NoError(t, err)
+	return &http1{c}
 }
+
+func (c *http1) send(t *testing.T, r request) {
+	t.Helper()
+	require.NoError(t, c.Send(&r))
+}
+
+func (c *http1) receive(_ *testing.T, r request, seen func()) answer {
+	a, _ := c.Receive(r.Method, some(seen)) // the answer says how it ended
+	return a
+}
+
+func (c *http1) leave(*testing.T) { c.close() }
+func (c *http1) reusable() bool   { return !c.Closed }
+func (c *http1) close()           { c.Closed = true; _ = c.Close() }
+
+type http2 struct {
+	*wire.HTTP2
+
+	stream *wire.Stream
+}
+
+func dialHTTP2(t *testing.T, addr string) client {
+	t.Helper()
+	c, err := wire.DialHTTP2(addr, patience)
+	require.NoError(t, err)
+	return &http2{HTTP2: c}
+}
+
+func (c *http2) send(t *testing.T, r request) {
+	t.Helper()
+	var err error
+	c.stream, err = c.Open(&r, true)
+	require.NoError(t, err)
+}
+
+func (c *http2) receive(t *testing.T, _ request, seen func()) answer {
+	t.Helper()
+	a := c.stream.Receive(some(seen))
+	if err := c.Err(); err != nil {
+		require.ErrorIs(t, err, io.EOF)
+	}
+	return a
+}
+
+// leave resets the stream; the connection lives on.
+func (c *http2) leave(t *testing.T) {
+	t.Helper()
+	require.NoError(t, c.stream.Reset())
+}
+
+func (c *http2) reusable() bool { return c.Reusable() }
+func (c *http2) close()         { _ = c.Close() }

@@ -13,6 +13,7 @@ import (
 	"github.com/bulwark-go/bulwark/adapters/bulwarkecho"
 	"github.com/bulwark-go/bulwark/adapters/bulwarkgin"
 	"github.com/bulwark-go/bulwark/errmap"
+	"github.com/bulwark-go/bulwark/examples/internal/frameworks"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
@@ -23,7 +24,7 @@ func everywhere(t *testing.T, version func(*setup) row) {
 	for i := range setups {
 		s := &setups[i]
 		for _, p := range protocols {
-			t.Run(s.name+", HTTP/"+p.name, func(t *testing.T) { version(s).run(t, t, s, p, false)() })
+			t.Run(s.Name+", HTTP/"+p.name, func(t *testing.T) { version(s).run(t, t, s, p, false)() })
 		}
 	}
 }
@@ -45,7 +46,7 @@ func TestLateErrors(t *testing.T) {
 			answer: streamed("half", cut),
 			line:   line{Level: "ERROR", Status: 200, Intended: 500, Outcome: "error", Type: "error", Message: errBroken.Error()},
 		}
-		if s.own {
+		if s.Own {
 			r.answer.End, r.line.Intended = whole, 0
 		}
 		return r
@@ -67,15 +68,15 @@ func TestLateErrorsByHandler(t *testing.T) {
 		},
 		"Echo v4": func(h http.Handler) http.Handler {
 			e := echov4.New()
-			e.GET(colons(pattern), echov4.WrapHandler(h), routeV4)
+			e.GET(colons(pattern), echov4.WrapHandler(h), frameworks.RouteV4)
 			return e
 		},
 	} {
-		s := setup{notation: func(string) string { return "/items/" }, build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
-			return beside(mount(errs.Handler(routes[0].handler)), routes[1:])
+		s := setup{Notation: func(string) string { return "/items/" }, Build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
+			return beside(mount(errs.Handler(routes[0].Handler)), routes[1:])
 		}}
 		if name != "Gin" {
-			s.notation = colons
+			s.Notation = colons
 		}
 		r := row{
 			handler: func(_ *scene, w http.ResponseWriter, _ *http.Request) error {
@@ -95,10 +96,10 @@ func TestLateErrorsByHandler(t *testing.T) {
 // which the line knows nothing more, and ends an aborted response as if it were
 // whole.
 func TestGinRecovery(t *testing.T) {
-	s := setup{notation: colons, build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
+	s := setup{Notation: colons, Build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
 		e := gin.New()
 		e.Use(gin.RecoveryWithWriter(io.Discard), bulwarkgin.Errors(errs))
-		e.GET(colons(pattern), bulwarkgin.Handler(func(c *gin.Context) error { return routes[0].handler(c.Writer, c.Request) }))
+		e.GET(colons(pattern), bulwarkgin.Handler(func(c *gin.Context) error { return routes[0].Handler(c.Writer, c.Request) }))
 		return beside(e, routes[1:])
 	}}
 	for _, r := range []row{
@@ -140,10 +141,10 @@ func TestEarlyHintsToTheFrameworksWriter(t *testing.T) {
 			line:   line{Status: 202, Outcome: "ok"},
 		}
 		switch {
-		case s.name == "Gin":
+		case s.Name == "Gin":
 			r.answer.Early = nil
-		case s.own:
-			r.answer.Status, r.line.Status, r.complains = 200, 200, s.name == "Echo v5" // v4 only with a lower log level
+		case s.Own:
+			r.answer.Status, r.line.Status, r.complains = 200, 200, s.Name == "Echo v5" // v4 only with a lower log level
 		}
 		return r
 	})
@@ -169,11 +170,11 @@ func TestChiRoute(t *testing.T) {
 		}},
 	} {
 		s := setup{
-			notation: func(string) string { return tc.route },
-			build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
+			Notation: func(string) string { return tc.route },
+			Build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
 				mux := chi.NewRouter()
-				tc.add(mux, errs, func(w http.ResponseWriter, r *http.Request) { _ = routes[0].handler(w, r) })
-				mux.Handle("/after", errs.Handler(routes[1].handler))
+				tc.add(mux, errs, func(w http.ResponseWriter, r *http.Request) { _ = routes[0].Handler(w, r) })
+				mux.Handle("/after", errs.Handler(routes[1].Handler))
 				return mux
 			},
 		}
@@ -187,7 +188,7 @@ func beside(items http.Handler, others []route) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/items/", items)
 	for _, o := range others {
-		mux.HandleFunc(o.pattern, func(w http.ResponseWriter, r *http.Request) { _ = o.handler(w, r) })
+		mux.HandleFunc(o.Pattern, func(w http.ResponseWriter, r *http.Request) { _ = o.Handler(w, r) })
 	}
 	return mux
 }
@@ -210,25 +211,25 @@ func TestEchoWrapMiddleware(t *testing.T) {
 	}
 	lost.answer.Status, lost.answer.Body, lost.answer.Header["Content-Length"] = 200, "", "0"
 	v5 := func(use ...func(middleware) echo.MiddlewareFunc) setup {
-		return setup{notation: colons, build: func(errs *errmap.Mapper, mw middleware, routes []route, _ io.Writer) http.Handler {
+		return setup{Notation: colons, Build: func(errs *errmap.Mapper, mw middleware, routes []route, _ io.Writer) http.Handler {
 			e := echo.New()
 			e.HTTPErrorHandler = bulwarkecho.ErrorHandler(errs)
 			for _, u := range use {
 				e.Use(u(mw))
 			}
-			e.GET(colons(pattern), func(c *echo.Context) error { return routes[0].handler(c.Response(), c.Request()) })
+			e.GET(colons(pattern), func(c *echo.Context) error { return routes[0].Handler(c.Response(), c.Request()) })
 			return beside(e, routes[1:])
 		}}
 	}
 	v4 := func(use ...func(middleware) echov4.MiddlewareFunc) setup {
-		return setup{notation: colons, build: func(errs *errmap.Mapper, mw middleware, routes []route, _ io.Writer) http.Handler {
+		return setup{Notation: colons, Build: func(errs *errmap.Mapper, mw middleware, routes []route, _ io.Writer) http.Handler {
 			e := echov4.New()
-			e.HTTPErrorHandler = errorHandlerV4(errs)
-			e.Use(routeV4)
+			e.HTTPErrorHandler = frameworks.ErrorHandlerV4(errs)
+			e.Use(frameworks.RouteV4)
 			for _, u := range use {
 				e.Use(u(mw))
 			}
-			e.GET(colons(pattern), func(c echov4.Context) error { return routes[0].handler(c.Response(), c.Request()) })
+			e.GET(colons(pattern), func(c echov4.Context) error { return routes[0].Handler(c.Response(), c.Request()) })
 			return beside(e, routes[1:])
 		}}
 	}
@@ -242,7 +243,7 @@ func TestEchoWrapMiddleware(t *testing.T) {
 		{desc: "v5, bulwarkecho.Wrap", setup: v5(bulwarkecho.Wrap), row: rendered},
 		{desc: "v5, around the engine", setup: v5(overrideV5), row: rendered, outside: true},
 		{desc: "v4", setup: v4(echov4.WrapMiddleware), row: lost},
-		{desc: "v4, rendered inside", setup: v4(echov4.WrapMiddleware, func(middleware) echov4.MiddlewareFunc { return renderV4 }), row: rendered},
+		{desc: "v4, rendered inside", setup: v4(echov4.WrapMiddleware, func(middleware) echov4.MiddlewareFunc { return frameworks.RenderV4 }), row: rendered},
 		{desc: "v4, around the engine", setup: v4(overrideV4), row: rendered, outside: true},
 	} {
 		tc.row.alone = true

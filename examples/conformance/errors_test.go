@@ -13,6 +13,7 @@ import (
 	"github.com/bulwark-go/bulwark/adapters/bulwarkecho"
 	"github.com/bulwark-go/bulwark/adapters/bulwarkgin"
 	"github.com/bulwark-go/bulwark/errmap"
+	"github.com/bulwark-go/bulwark/examples/internal/frameworks"
 )
 
 // TestFrameworksOwnErrors: those that only a framework has, through a real
@@ -46,7 +47,7 @@ func TestFrameworksOwnErrors(t *testing.T) {
 		{"Echo v4, Bind, too large", tooLarge, inEchoV4(func(c echov4.Context) error { return c.Bind(new(input)) }), large},
 	} {
 		r := row{
-			request:  request{method: http.MethodPost, declared: -1, body: tc.body, header: map[string]string{"Content-Type": "application/json"}},
+			request:  request{Method: http.MethodPost, Declared: -1, Body: tc.body, Header: map[string]string{"Content-Type": "application/json"}},
 			answer:   tc.want,
 			line:     line{Status: tc.want.Status, Outcome: "ok", In: min(len(tc.body), bodyLimit+1)},
 			ownWords: true,
@@ -56,7 +57,7 @@ func TestFrameworksOwnErrors(t *testing.T) {
 }
 
 func inGin(h func(*gin.Context) error) setup {
-	return setup{notation: colons, build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
+	return setup{Notation: colons, Build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
 		e := gin.New()
 		e.Use(bulwarkgin.Errors(errs))
 		e.POST(colons(pattern), bulwarkgin.Handler(h))
@@ -65,7 +66,7 @@ func inGin(h func(*gin.Context) error) setup {
 }
 
 func inEcho(h echo.HandlerFunc) setup {
-	return setup{notation: colons, build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
+	return setup{Notation: colons, Build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
 		e := echo.New()
 		e.HTTPErrorHandler = bulwarkecho.ErrorHandler(errs)
 		e.POST(colons(pattern), h)
@@ -74,10 +75,10 @@ func inEcho(h echo.HandlerFunc) setup {
 }
 
 func inEchoV4(h echov4.HandlerFunc) setup {
-	return setup{notation: colons, build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
+	return setup{Notation: colons, Build: func(errs *errmap.Mapper, _ middleware, routes []route, _ io.Writer) http.Handler {
 		e := echov4.New()
-		e.HTTPErrorHandler = errorHandlerV4(errs)
-		e.Use(routeV4)
+		e.HTTPErrorHandler = frameworks.ErrorHandlerV4(errs)
+		e.Use(frameworks.RouteV4)
 		e.POST(colons(pattern), h)
 		return beside(e, routes[1:])
 	}}

@@ -129,7 +129,7 @@ var rows = []row{
 		answer: text(200, "fine"),
 		line:   line{Status: 200, Outcome: "ok"},
 	}, {
-		desc: "created, with a body", request: request{method: "POST", body: "hello"},
+		desc: "created, with a body", request: request{Method: "POST", Body: "hello"},
 		handler: func(_ *scene, w http.ResponseWriter, r *http.Request) error {
 			w.Header().Set("Location", "/items/8")
 			w.WriteHeader(201)
@@ -152,19 +152,19 @@ var rows = []row{
 		answer: answer{Status: 204, End: whole},
 		line:   line{Status: 204, Outcome: "ok"},
 	}, {
-		desc: "HEAD", request: request{method: "HEAD"}, handler: write(200, "fine"),
+		desc: "HEAD", request: request{Method: "HEAD"}, handler: write(200, "fine"),
 		answer: answer{Status: 200, End: whole, Header: map[string]string{"Content-Type": plain, "Content-Length": "4"}},
 		line:   line{Status: 200, Outcome: "ok"},
 	}, {
-		desc: "HEAD of an error", request: request{method: "HEAD"}, handler: fail(errMissing),
+		desc: "HEAD of an error", request: request{Method: "HEAD"}, handler: fail(errMissing),
 		answer: answer{Status: 404, End: whole, Header: map[string]string{"Content-Type": "application/json", "X-Content-Type-Options": "nosniff"}},
 		line:   line{Status: 404, Outcome: "ok", Message: "no such item"},
 	}, {
-		desc: "no such route", request: request{path: "/nowhere"}, unrouted: true, ownWords: true,
+		desc: "no such route", request: request{Path: "/nowhere"}, unrouted: true, ownWords: true,
 		answer: jsonError(404, "not found"),
 		line:   line{Status: 404, Outcome: "ok"},
 	}, {
-		desc: "no such method", request: request{method: "DELETE"}, unrouted: true, ownWords: true,
+		desc: "no such method", request: request{Method: "DELETE"}, unrouted: true, ownWords: true,
 		answer: jsonError(405, "method not allowed"),
 		line:   line{Status: 405, Outcome: "ok"},
 	}, {
@@ -247,7 +247,7 @@ var rows = []row{
 		answer: streamed("half", cut),
 		line:   line{Level: "ERROR", Status: 200, Outcome: "deadline", Abandoned: true, Type: "timeout.Error", Message: "timeout: … passed during the response, after …"},
 	}, {
-		desc: "stalled upload", request: request{method: "POST", declared: 10, body: "x", stalls: true}, stuck: true,
+		desc: "stalled upload", request: request{Method: "POST", Declared: 10, Body: "x", Stalls: true}, stuck: true,
 		handler: func(s *scene, _ http.ResponseWriter, r *http.Request) error {
 			if _, err := io.ReadFull(r.Body, make([]byte, 1)); err != nil {
 				return err
@@ -263,41 +263,41 @@ var rows = []row{
 		line: line{Status: 408, Outcome: "deadline", Abandoned: true, In: 1, Type: "timeout.Error",
 			Message: "timeout: … passed while waiting for the client's body, after …"},
 	}, {
-		desc: "trickling upload", request: request{method: "POST", declared: 500, body: "x", stalls: true}, rate: 1 << 20,
+		desc: "trickling upload", request: request{Method: "POST", Declared: 500, Body: "x", Stalls: true}, rate: 1 << 20,
 		handler: readBody,
 		answer:  jsonError(408, "request timeout"),
 		line:    line{Status: 408, Outcome: "ok", In: 1, Message: "reading: limits: body too slow, in bytes per second: …, limit 1048576"},
 	}, {
-		desc: "too large, declared, stalls", request: request{method: "POST", declared: 5000, stalls: true}, early: true,
+		desc: "too large, declared, stalls", request: request{Method: "POST", Declared: 5000, Stalls: true}, early: true,
 		handler: readBody,
 		answer:  jsonError(413, "request entity too large"),
 		line:    line{Status: 413, Outcome: "refused", Type: "http.MaxBytesError", Message: "http: request body too large"},
 	}, {
-		desc: "too large, declared, all sent", request: request{method: "POST", body: strings.Repeat("x", 5000)}, early: true,
+		desc: "too large, declared, all sent", request: request{Method: "POST", Body: strings.Repeat("x", 5000)}, early: true,
 		handler: readBody,
 		answer:  jsonError(413, "request entity too large"),
 		line:    line{Status: 413, Outcome: "refused", Type: "http.MaxBytesError", Message: "http: request body too large"},
 	}, {
 		desc: "too large, declared, asks first", early: true,
-		request: request{method: "POST", declared: 5000, stalls: true, header: map[string]string{"Expect": "100-continue"}},
+		request: request{Method: "POST", Declared: 5000, Stalls: true, Header: map[string]string{"Expect": "100-continue"}},
 		handler: readBody,
 		answer:  jsonError(413, "request entity too large"),
 		line:    line{Status: 413, Outcome: "refused", Type: "http.MaxBytesError", Message: "http: request body too large"},
 	}, {
 		desc: "too large, undeclared, asks first", request: request{
-			method: "POST", declared: -1, body: strings.Repeat("x", 1500), stalls: true, header: map[string]string{"Expect": "100-continue"},
+			Method: "POST", Declared: -1, Body: strings.Repeat("x", 1500), Stalls: true, Header: map[string]string{"Expect": "100-continue"},
 		},
 		handler: readBody,
 		answer:  asked(jsonError(413, "request entity too large")),
 		line:    line{Status: 413, Outcome: "ok", In: bodyLimit + 1, Message: "reading: http: request body too large"},
 	}, {
-		desc: "too large, undeclared, stalls", request: request{method: "POST", declared: -1, body: strings.Repeat("x", 1500), stalls: true},
+		desc: "too large, undeclared, stalls", request: request{Method: "POST", Declared: -1, Body: strings.Repeat("x", 1500), Stalls: true},
 		handler: readBody,
 		answer:  jsonError(413, "request entity too large"),
 		line:    line{Status: 413, Outcome: "ok", In: bodyLimit + 1, Message: "reading: http: request body too large"},
 	}, {
 		desc:    "exactly the limit",
-		request: request{method: "POST", body: strings.Repeat("x", bodyLimit)},
+		request: request{Method: "POST", Body: strings.Repeat("x", bodyLimit)},
 		handler: readBody,
 		answer:  text(200, "1000 bytes"),
 		line:    line{Status: 200, Outcome: "ok", In: bodyLimit},
@@ -378,7 +378,7 @@ var rows = []row{
 	},
 }
 
-var upgrade = request{header: map[string]string{"Connection": "Upgrade", "Upgrade": "websocket"}}
+var upgrade = request{Header: map[string]string{"Connection": "Upgrade", "Upgrade": "websocket"}}
 
 const byHand = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 
@@ -415,7 +415,7 @@ func talk(w http.ResponseWriter, greeting string) error {
 
 // beneath is the writer that a 103 is sent to.
 func (s *scene) beneath(w http.ResponseWriter) http.ResponseWriter {
-	if s.own {
+	if s.Own {
 		return w.(interface{ Unwrap() http.ResponseWriter }).Unwrap()
 	}
 	return w

@@ -86,9 +86,7 @@ func (x *Exchange) breakOff(flush bool) {
 	x.gate.Or(x.broken())
 	if flush && !x.whole() {
 		_ = x.inner.setWriteDeadline(time.Now().Add(graceBreak))
-		if x.inner.flush() == nil {
-			x.flushed = true
-		}
+		_ = x.flush() // nobody is left to tell
 	}
 	_ = x.inner.setWriteDeadline(past)
 }
@@ -127,9 +125,7 @@ func (x *Exchange) answer(p Policy, err error) {
 		n, werr := x.inner.w.Write(rep.body.Bytes())
 		x.wrote(int64(n), werr)
 	}
-	if ferr := x.inner.flush(); ferr == nil {
-		x.flushed = true
-	} else {
+	if ferr := x.flush(); ferr != nil {
 		x.wrote(0, ferr)
 	}
 	x.wmu.Unlock()

@@ -156,10 +156,8 @@ func (x *Exchange) handBack() (takenOver, cut bool) {
 		case x.hijacked || !x.returned:
 		case x.pastWriteTimeout():
 			x.implicit()
-			if err := x.inner.flush(); err != nil {
+			if err := x.flush(); err != nil {
 				x.rarely().writeErr, x.timedOut = err, true
-			} else {
-				x.flushed = true
 			}
 		case !x.committed.Load() && x.ClientGone():
 			x.cut = true // the implicit 200 would go to nobody, or to a client that gave up

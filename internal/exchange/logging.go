@@ -36,7 +36,8 @@ func (x *Exchange) Sent() (head, whole bool) {
 	if !x.committed.Load() {
 		return false, false
 	}
-	return x.onWire(), x.flushed && !x.cut && x.rare().writeErr == nil && x.declared >= 0 && x.written >= x.declared
+	all := x.flushed && x.declared >= 0 && x.written >= x.declared || x.onWire() && !x.hasBody()
+	return x.onWire(), all && !x.cut && x.rare().writeErr == nil
 }
 
 // Original is the request as it came to the outermost middleware. What it

@@ -97,9 +97,11 @@ func inPieces[T []byte | string](x *Exchange, p T, write func(T) (int, error)) (
 		if x.streams() && len(q) > piece {
 			q = p[:piece]
 		}
-		head := x.headGoesWith(len(q))
+		head, eaten := x.headGoesWith(len(q)), x.eaten()
 		n, err := write(q)
-		if head && err != nil {
+		if eaten {
+			n, err = len(q), nil
+		} else if head && err != nil {
 			x.flushed = true
 		}
 		x.wrote(int64(n), err)

@@ -35,6 +35,9 @@ func (x *Exchange) Drop() {
 	x.gate.Or(gateClosed)
 	x.sealed = sealedCut
 	x.breakOff(x.committed.Load())
+	if x.committed.Load() && x.untilClose() {
+		x.sever() // see Cut
+	}
 }
 
 // Abandoned reports whether the deadline was enforced and the handler is still

@@ -230,13 +230,29 @@ func (c core) FlushError() error {
 	if !x.hijacked && canFlush(x.inner.w) {
 		x.implicit()
 	}
-	err := x.inner.flush()
-	if err == nil {
-		x.flushed = true
-	} else if !errors.Is(err, http.ErrNotSupported) {
+	err := x.flush()
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		x.wrote(0, err)
 	}
 	return err
+}
+
+// flush hands what was written to the kernel.
+func (x *Exchange) flush() error {
+	eaten := x.eaten()
+	err := x.inner.flush()
+	if err == nil || eaten {
+		x.flushed = true
+		return nil
+	}
+	return err
+}
+
+// eaten reports whether what is written next is not sent: HTTP/2 ends the stream
+// of an answer to HEAD with its head. The server eats the rest, but its writer
+// may fail with that very end, and the request's context ends with the stream.
+func (x *Exchange) eaten() bool {
+	return x.original.ProtoMajor >= 2 && x.original.Method == http.MethodHead && (x.onWire() || !x.ClientGone())
 }
 
 // SetReadDeadline, SetWriteDeadline and EnableFullDuplex are those of

@@ -1,0 +1,133 @@
+package chaos_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// line is what is read of a log line.
+type line struct {
+	Text      string `json:"msg"`
+	Method    string `json:"http.request.method"`
+	Path      string `json:"url.path"`
+	Route     string `json:"http.route"`
+	Proto     string `json:"network.protocol.version"`
+	Status    int    `json:"http.response.status_code"`
+	Intended  int    `json:"status_intended"`
+	Outcome   string `json:"outcome"`
+	In        int    `json:"http.request.body.size"`
+	Out       int    `json:"http.response.body.size"`
+	Abandoned bool   `json:"abandoned"`
+	ID        string `json:"request_id"`
+	Mark      string `json:"mark"`
+	Stray     string `json:"stray"`
+
+	raw string
+}
+
+// journal takes the lines of all servers and hands each to whom it is about.
+type journal struct{ c *chaos }
+
+// Write takes one line.
+func (j *journal) Write(p []byte) (int, error) {
+	l := line{raw: strings.TrimSpace(string(p))}
+	if err := json.Unmarshal(p, &l); err != nil {
+		return 0, err
+	}
+	a := j.c.find(l.Path)
+	if a == nil {
+		j.c.fault("a line of no request, or one too many: " + l.raw)
+		return len(p), nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch l.Text {
+	case "http request":
+		a.lines = append(a.lines, l)
+		if len(a.lines) == 1 {
+			close(a.logged)
+		}
+	case "http handler ended late":
+		a.notes = append(a.notes, l)
+		if len(a.notes) == 1 {
+			close(a.noted)
+		}
+	default:
+		a.faults = append(a.faults, "what is this: "+l.raw)
+	}
+	return len(p), nil
+}
+
+// complaints are what servers and frameworks say to their error logs.
+type complaints struct {
+	mu   sync.Mutex
+	said []string
+}
+
+// expected is what they may say.
+var expected = regexp.MustCompile(`^$`)
+
+func (c *complaints) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if text := strings.TrimSpace(string(p)); len(c.said) < enough && !expected.MatchString(text) {
+		c.said = append(c.said, "complaint: "+text)
+	}
+	return len(p), nil
+}
+
+func (c *complaints) unknown() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.said
+}
+
+// stock is what a run must not leave more of.
+type stock struct {
+	goroutines, files int
+	heap              uint64
+}
+
+func takeStock() stock {
+	runtime.GC()
+	runtime.GC() // what pools hold goes with the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return stock{runtime.NumGoroutine(), descriptors(), m.HeapAlloc}
+}
+
+// descriptors are those open, 0 where the system does not say.
+func descriptors() int {
+	open, _ := os.ReadDir("/proc/self/fd")
+	return len(open)
+}
+
+// growth is what package-level caches of the frameworks, the runtime and the
+// tables of this test may keep, in bytes.
+const growth = 4 << 20
+
+func (s stock) compare(t *testing.T) {
+	deadline := time.Now().Add(patience)
+	now := takeStock()
+	for (now.goroutines > s.goroutines || now.files > s.files) && time.Now().Before(deadline) {
+		time.Sleep(10 * time.Millisecond) // nobody says when the kernel and the runtime are done
+		now = takeStock()
+	}
+	t.Logf("goroutines %d → %d, descriptors %d → %d, heap %d → %d KiB",
+		s.goroutines, now.goroutines, s.files, now.files, s.heap>>10, now.heap>>10)
+	if !assert.LessOrEqual(t, now.goroutines, s.goroutines, "goroutines") {
+		buf := make([]byte, 1<<20)
+		fmt.Printf("%s\n", buf[:runtime.Stack(buf, true)])
+	}
+	assert.LessOrEqual(t, now.files, s.files, "descriptors")
+	assert.LessOrEqual(t, now.heap, s.heap+growth, "bytes on the heap")
+}
