@@ -25,7 +25,7 @@ func (c Config) check(bad map[string]bool) []error {
 	within(k, "http.idle_timeout", c.HTTP.IdleTimeout, time.Second, time.Hour)
 	if c.Debug.Addr != "" {
 		k.addr("debug.addr", c.Debug.Addr)
-		k.that("debug.addr", loopback(c.Debug.Addr), "must be on a loopback address")
+		k.thatf("debug.addr", loopback(c.Debug.Addr), "must be on a loopback address")
 	}
 	within(k, "request.timeout", c.Request.Timeout, 10*time.Millisecond, 5*time.Minute)
 	within(k, "request.max_body_bytes", c.Request.MaxBodyBytes, 1, 1<<30)
@@ -49,7 +49,7 @@ func (c Config) check(bad map[string]bool) []error {
 	return k.problems
 }
 
-func (k *checker) that(key string, ok bool, format string, args ...any) {
+func (k *checker) thatf(key string, ok bool, format string, args ...any) {
 	if ok || k.bad[key] {
 		return
 	}
@@ -59,7 +59,7 @@ func (k *checker) that(key string, ok bool, format string, args ...any) {
 
 // within is not what NaN is.
 func within[T cmp.Ordered](k *checker, key string, v, low, high T) {
-	k.that(key, v >= low && v <= high, "must be between %v and %v: %v", low, high, v)
+	k.thatf(key, v >= low && v <= high, "must be between %v and %v: %v", low, high, v)
 }
 
 func (k *checker) addr(key, addr string) {
@@ -67,7 +67,7 @@ func (k *checker) addr(key, addr string) {
 	if err == nil {
 		_, err = strconv.ParseUint(port, 10, 16)
 	}
-	k.that(key, err == nil, "must be HOST:PORT or :PORT, with a numeric port: %q", addr)
+	k.thatf(key, err == nil, "must be HOST:PORT or :PORT, with a numeric port: %q", addr)
 }
 
 func loopback(addr string) bool {
@@ -81,5 +81,5 @@ func loopback(addr string) bool {
 func (k *checker) url(key string, s Secret, schemes ...string) {
 	u, err := url.Parse(s.Reveal())
 	ok := err == nil && slices.Contains(schemes, u.Scheme) && (u.Host != "" || u.Scheme == "sqlite" && u.Opaque+u.Path != "")
-	k.that(key, ok, "must be a URL that begins with %s:", strings.Join(schemes, ": or "))
+	k.thatf(key, ok, "must be a URL that begins with %s:", strings.Join(schemes, ": or "))
 }

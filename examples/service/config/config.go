@@ -4,6 +4,8 @@ package config
 
 import (
 	_ "embed"
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 )
@@ -84,16 +86,15 @@ type Secret string
 // Reveal is the secret itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// String is for logs, and so are the other two.
-func (s Secret) String() string {
+// Format is what fmt shows, whatever the verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.redacted()) }
+
+// MarshalText is what encoders show, that of log/slog among them.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.redacted()), nil }
+
+func (s Secret) redacted() string {
 	if s == "" {
 		return ""
 	}
 	return "REDACTED"
 }
-
-// GoString is what %#v shows.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText is what encoders show, that of log/slog among them.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

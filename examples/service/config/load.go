@@ -60,7 +60,7 @@ func Load(args, environ []string) (Config, error) {
 	return cfg, errors.Join(l.problems...)
 }
 
-func (l *loader) problem(format string, args ...any) {
+func (l *loader) problemf(format string, args ...any) {
 	l.problems = append(l.problems, fmt.Errorf(format, args...))
 }
 
@@ -76,39 +76,42 @@ func (l *loader) flags(args []string) (set map[string]any, path string, err erro
 			return nil
 		})
 	}
-	for {
-		err := fs.Parse(args)
+	for rest := args; ; {
+		err := fs.Parse(rest)
 		if errors.Is(err, flag.ErrHelp) {
 			return nil, "", err
 		}
-		if err != nil {
-			l.problem("%w", err)
+		rest = fs.Args()
+		switch value := len(rest) > 0 && !strings.HasPrefix(rest[0], "-"); {
+		case err != nil:
+			l.problemf("%w", err)
+			if value { // of the flag that nobody knows; it may be a password
+				rest = rest[1:]
+			}
+		case len(rest) > 0:
+			l.problemf("argument %d belongs to no flag", len(args)-len(rest)+1)
+			rest = rest[1:]
 		}
-		args = fs.Args()
-		if err == nil && len(args) > 0 {
-			l.problem("unexpected argument %q", args[0])
-			args = args[1:]
-		}
-		if len(args) == 0 {
+		if len(rest) == 0 {
 			return set, path, nil
 		}
 	}
 }
 
 func (l *loader) file(path string) {
-	b, err := os.ReadFile(path)
+	b, err := os.ReadFile(path) //nolint:gosec // who starts the service says which
 	if err != nil {
-		l.problem("%w", err)
+		l.problemf("%w", err)
 		return
 	}
 	file := koanf.New(delimiter)
 	if err := file.Load(rawbytes.Provider(b), yaml.Parser()); err != nil {
-		l.problem("%s: %w", path, err)
+		l.problemf("%s: %w", path, err)
 		return
 	}
 	for _, key := range file.Keys() {
 		if !slices.Contains(l.known, key) {
-			l.problem("%s: unknown key %s", path, key)
+			l.problemf("%s: unknown key %s", path, key)
 			file.Delete(key)
 		}
 	}
@@ -128,7 +131,7 @@ func (l *loader) environment(environ []string) map[string]any {
 		} else if key, ok := variables[name]; ok {
 			set[key] = value
 		} else if strings.HasPrefix(name, prefix) {
-			l.problem("unknown variable %s in the environment", name)
+			l.problemf("unknown variable %s in the environment", name)
 		}
 	}
 	return set
@@ -146,7 +149,7 @@ func variable(key string) string {
 
 func (l *loader) merge(flat map[string]any) {
 	if err := l.settings.Load(confmap.Provider(flat, delimiter), nil); err != nil {
-		l.problem("%w", err)
+		l.problemf("%w", err)
 	}
 }
 
@@ -161,11 +164,11 @@ func (l *loader) decode() (cfg Config, bad map[string]bool) {
 	bad = map[string]bool{}
 	single := leaves(err)
 	if err != nil && single == nil {
-		l.problem("%w", err)
+		l.problemf("%w", err)
 	}
 	for _, e := range single {
 		bad[e.Name()] = true
-		l.problem("%s %w", e.Name(), e.Unwrap())
+		l.problemf("%s %w", e.Name(), e.Unwrap())
 	}
 	return cfg, bad
 }

@@ -30,7 +30,7 @@ func serve(ctx context.Context, stop func(), cfg config.Config, log *slog.Logger
 	if cfg.Debug.Addr != "" {
 		servers = append(servers, &http.Server{Addr: cfg.Debug.Addr, Handler: debug(), ReadHeaderTimeout: cfg.HTTP.ReadHeaderTimeout})
 	}
-	listeners, err := listen(servers)
+	listeners, err := listen(ctx, servers)
 	if err != nil {
 		return err
 	}
@@ -51,9 +51,9 @@ func serve(ctx context.Context, stop func(), cfg config.Config, log *slog.Logger
 }
 
 // listen listens on all addresses or on none.
-func listen(servers []*http.Server) (all []net.Listener, err error) {
+func listen(ctx context.Context, servers []*http.Server) (all []net.Listener, err error) {
 	for _, server := range servers {
-		l, err := net.Listen("tcp", server.Addr)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", server.Addr)
 		if err != nil {
 			for _, l := range all {
 				_ = l.Close()

@@ -84,18 +84,17 @@ func (r *Redis) get(ctx context.Context, budget time.Duration, id int64) (u doma
 	}()
 	err := r.command(ctx, budget, func(ctx context.Context) error {
 		entry, err := r.client.Get(ctx, key(id)).Bytes()
-		switch {
-		case errors.Is(err, redis.Nil):
-			result = Miss
-			return nil
-		case err != nil:
-			return err
-		case json.Unmarshal(entry, &u) != nil || u.ID != id: // somebody else's
+		if errors.Is(err, redis.Nil) {
 			result = Miss
 			return nil
 		}
-		result = Hit
-		return nil
+		if err == nil {
+			result = Hit
+			if json.Unmarshal(entry, &u) != nil || u.ID != id { // not of our making
+				result = Miss
+			}
+		}
+		return err
 	})
 	return u, err == nil && result == Hit
 }

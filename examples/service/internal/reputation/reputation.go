@@ -12,7 +12,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
 
 	"github.com/bulwark-go/bulwark/errmap"
@@ -61,23 +60,9 @@ func New(cfg Config) (*Client, error) {
 				Base:             logging.NewTransport(logging.TransportConfig{Base: cfg.Base, OnRecord: cfg.OnRecord}),
 			}),
 		}),
-		failsafehttp.NewRetryPolicyBuilder().
-			WithMaxRetries(cfg.Retries).
-			WithBackoff(20*time.Millisecond, 200*time.Millisecond).WithJitterFactor(0.5).
-			AbortOnErrors(circuitbreaker.ErrOpen).
-			ReturnLastFailure().
-			Build(),
-		circuitbreaker.NewBuilder[*http.Response]().
-			HandleIf(failed).
-			WithFailureThresholdRatio(8, 10).WithSuccessThreshold(1).WithDelay(time.Second).
-			Build(),
+		retries(cfg.Retries), breaker(),
 	)
 	return &Client{url: u, http: &http.Client{Transport: transport}}, nil
-}
-
-// failed leaves out what is the caller's doing.
-func failed(res *http.Response, err error) bool {
-	return err != nil && !errors.Is(err, context.Canceled) || res != nil && res.StatusCode >= 500
 }
 
 // Score is between 0 and 1.

@@ -1,0 +1,73 @@
+//go:build unix
+
+package servers
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Redis is one of the tests' own. It stores nothing for longer than it lives.
+func Redis(tb testing.TB) *Server {
+	tb.Helper()
+	s, err := redisServer()
+	need(tb, err)
+	return s
+}
+
+// Cache is the URL of an empty database. Tests that have one at the same time
+// share it.
+func Cache(tb testing.TB) string {
+	tb.Helper()
+	url := os.Getenv("REDIS_URL")
+	if url == "" {
+		url = Redis(tb).URL
+	}
+	options, err := redis.ParseURL(url)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	options.DB = 15
+	client := redis.NewClient(options)
+	defer func() { _ = client.Close() }()
+	if err := client.FlushDB(tb.Context()).Err(); err != nil {
+		tb.Fatal(err)
+	}
+	return url + "?db=15"
+}
+
+var redisServer = sync.OnceValues(func() (*Server, error) {
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		return nil, fmt.Errorf("Redis %w", errAbsent) //nolint:staticcheck // it is a name
+	}
+	dir, err := temporary(uint32(os.Getuid()))
+	if err != nil {
+		return nil, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{URL: "redis://127.0.0.1:" + port, dir: dir}
+	s.command = func() *exec.Cmd {
+		cmd := exec.CommandContext(context.Background(), path, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", dir) //nolint:gosec // the package's
+		cmd.Dir = dir
+		return cmd
+	}
+	s.answers = func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		client := redis.NewClient(&redis.Options{Addr: "127.0.0.1:" + port})
+		defer func() { _ = client.Close() }()
+		return client.Ping(ctx).Err()
+	}
+	return begin(s)
+})
