@@ -15,7 +15,9 @@ import (
 
 // retries asks again where an attempt failed or was answered with a 5xx or 429.
 // None begins after the caller's deadline.
-func retries(most int) failsafe.Policy[*http.Response] { //nolint:bodyclose // there is no response yet
+//
+//nolint:bodyclose // there is no response yet
+func retries(most int) failsafe.Policy[*http.Response] {
 	return failsafehttp.NewRetryPolicyBuilder().
 		WithMaxRetries(most).
 		WithBackoff(20*time.Millisecond, 200*time.Millisecond).WithJitterFactor(0.5).
@@ -32,7 +34,9 @@ func hopeless(_ *http.Response, err error) bool {
 
 // breaker lets no attempt pass for a second where 8 of the last 10 failed, and
 // then one, to see.
-func breaker() failsafe.Policy[*http.Response] { //nolint:bodyclose // there is no response yet
+//
+//nolint:bodyclose // the same
+func breaker() failsafe.Policy[*http.Response] {
 	return circuitbreaker.NewBuilder[*http.Response]().
 		HandleIf(failed).
 		WithFailureThresholdRatio(8, 10).WithSuccessThreshold(1).WithDelay(time.Second).

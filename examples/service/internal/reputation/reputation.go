@@ -60,7 +60,7 @@ func New(cfg Config) (*Client, error) {
 				Base:             logging.NewTransport(logging.TransportConfig{Base: cfg.Base, OnRecord: cfg.OnRecord}),
 			}),
 		}),
-		retries(cfg.Retries), breaker(),
+		retries(cfg.Retries), breaker(), //nolint:bodyclose // there is no response yet
 	)
 	return &Client{url: u, http: &http.Client{Transport: transport}}, nil
 }

@@ -46,7 +46,7 @@ func Cache(tb testing.TB) string {
 var redisServer = sync.OnceValues(func() (*Server, error) {
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
-		return nil, fmt.Errorf("Redis %w", errAbsent) //nolint:staticcheck // it is a name
+		return nil, fmt.Errorf("Redis %w", errAbsent)
 	}
 	dir, err := temporary(uint32(os.Getuid()))
 	if err != nil {
