@@ -17,5 +17,6 @@
 // Beside them, modules of their own: validation answers the errors of
 // go-playground/validator, observability shows package logging with Prometheus
 // and OpenTelemetry, and interop says of libraries that many services have where
-// in the chain they go.
+// in the chain they go. service is what a production service looks like with all
+// of it: a database, a cache, outbound calls, metrics, traces, configuration.
 package examples

@@ -23,6 +23,7 @@ import (
 // Postgres is a PostgreSQL of the tests' own.
 func Postgres(tb testing.TB) *Server {
 	tb.Helper()
+	wanted(tb)
 	s, err := postgres()
 	need(tb, err)
 	return s
@@ -32,6 +33,7 @@ func Postgres(tb testing.TB) *Server {
 // test.
 func Database(tb testing.TB) string {
 	tb.Helper()
+	wanted(tb)
 	server := os.Getenv("DATABASE_URL")
 	if server == "" {
 		server = Postgres(tb).URL

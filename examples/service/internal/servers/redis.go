@@ -17,6 +17,7 @@ import (
 // Redis is one of the tests' own. It stores nothing for longer than it lives.
 func Redis(tb testing.TB) *Server {
 	tb.Helper()
+	wanted(tb)
 	s, err := redisServer()
 	need(tb, err)
 	return s
@@ -26,6 +27,7 @@ func Redis(tb testing.TB) *Server {
 // share it.
 func Cache(tb testing.TB) string {
 	tb.Helper()
+	wanted(tb)
 	url := os.Getenv("REDIS_URL")
 	if url == "" {
 		url = Redis(tb).URL

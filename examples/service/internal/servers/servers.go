@@ -6,8 +6,8 @@
 // database 15 is emptied. Without them, and for tests that have to stop one, a
 // server of the tests' own is started from the installed package (Debian's
 // postgresql and redis-server), on a loopback port and in a temporary directory.
-// Where that is not installed either the test is skipped, and with
-// REQUIRE_SERVERS=1 it fails.
+// Where that is not installed either the test is skipped. SERVERS=require makes
+// a failure of that, and SERVERS=none skips all of them.
 package servers
 
 import (
@@ -112,11 +112,19 @@ func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(sig syscall.Signal) { _ = s.cmd.Process.Signal(sig) }
 
+// wanted skips the test where no server is.
+func wanted(tb testing.TB) {
+	tb.Helper()
+	if os.Getenv("SERVERS") == "none" {
+		tb.Skip("SERVERS=none")
+	}
+}
+
 // need skips the test where err says that the server is not there.
 func need(tb testing.TB, err error) {
 	tb.Helper()
 	switch {
-	case errors.Is(err, errAbsent) && os.Getenv("REQUIRE_SERVERS") != "1":
+	case errors.Is(err, errAbsent) && os.Getenv("SERVERS") != "require":
 		tb.Skip(err)
 	case err != nil:
 		tb.Fatal(err)
