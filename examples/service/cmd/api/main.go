@@ -55,21 +55,19 @@ func run(args, environ []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// startLimit bounds the connection to the database and its migrations.
-const startLimit = time.Minute
+const (
+	startLimit = time.Minute     // for the connection to the database and its migrations
+	flushLimit = 2 * time.Second // for the last spans
+)
 
 // service opens what it needs, serves until ctx ends, and closes in the
 // opposite order.
-func service(ctx context.Context, stop func(), cfg config.Config, environ []string, log *slog.Logger) (err error) {
+func service(ctx context.Context, stop func(), cfg config.Config, environ []string, log *slog.Logger) error {
 	traces, err := telemetry.NewTraces(ctx, environ)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Shutdown.Timeout)
-		defer cancel()
-		err = errors.Join(err, traces.Close(flush))
-	}()
+	defer flush(ctx, traces, log)
 
 	opening, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
@@ -91,12 +89,14 @@ func service(ctx context.Context, stop func(), cfg config.Config, environ []stri
 	}
 	api.Users = cache.New(users, redis)
 	if cfg.Reputation.URL != "" {
+		base := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // it is documented
+		base.MaxIdleConnsPerHost = base.MaxIdleConns            // there is one host
 		api.Reputation, err = reputation.New(reputation.Config{
 			URL:              cfg.Reputation.URL.Reveal(),
 			Timeout:          cfg.Reputation.Timeout,
 			Retries:          cfg.Reputation.Retries,
 			MaxResponseBytes: cfg.Reputation.MaxResponseBytes,
-			Base:             traces.Transport(http.DefaultTransport),
+			Base:             traces.Transport(base),
 			OnRecord:         metrics.OnCall,
 		})
 		if err != nil {
@@ -105,4 +105,13 @@ func service(ctx context.Context, stop func(), cfg config.Config, environ []stri
 	}
 	health := &handlers.Health{Ping: users.Ping}
 	return serve(ctx, stop, cfg, log, health, handlers.New(cfg.Request, log, metrics, traces, health, api))
+}
+
+// flush sends the last spans. That nobody takes them is no failure of ours.
+func flush(ctx context.Context, traces *telemetry.Traces, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
+	defer cancel()
+	if err := traces.Close(ctx); err != nil {
+		log.Warn("spans were lost", slog.String("error", err.Error()))
+	}
 }

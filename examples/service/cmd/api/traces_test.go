@@ -88,3 +88,11 @@ func TestTraces(t *testing.T) {
 	require.NotNil(t, client)
 	assert.Equal(t, hex.EncodeToString(client.GetSpanId()), strings.Split(<-parents, "-")[2])
 }
+
+// TestCollectorAway: that nobody takes the spans is seen by nobody but the log.
+func TestCollectorAway(t *testing.T) {
+	p := serve(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"})
+	assert.Equal(t, 200, p.get(t, "/users/123").status)
+	p.stop(t)
+	p.await(t, func(l line) bool { return l.Level == "WARN" && l.Message == "opentelemetry" })
+}
