@@ -84,7 +84,7 @@ reputation: 7
 		path + ": unknown key http.adr",
 		path + ": unknown key htttp.addr",
 		path + ": unknown key htttp.idle",
-		path + ": unknown key reputation",
+		path + ": reputation has settings below it, and no value",
 		"unknown variable API_FOO in the environment",
 		"unknown variable API_DATABASE_URL in the environment",
 		"log.level is not a level: debug, info, warn or error: loud",
@@ -119,8 +119,11 @@ func TestFile(t *testing.T) {
 	_, err := config.Load([]string{"-config", "none.yaml", "-cache.ttl", "soon"}, nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorContains(t, err, "cache.ttl")
-	_, err = config.Load([]string{"-config", write(t, "")}, nil)
-	assert.NoError(t, err, "an empty file")
+	for _, yaml := range []string{"", "cache:\n  # all of it is commented out\nlog: {level: info}\n"} {
+		cfg, err := config.Load([]string{"-config", write(t, yaml)}, nil)
+		require.NoError(t, err)
+		assert.InDelta(t, 0.2, cfg.Cache.Share, 0)
+	}
 }
 
 func TestHelp(t *testing.T) {

@@ -110,10 +110,16 @@ func (l *loader) file(path string) {
 		return
 	}
 	for _, key := range file.Keys() {
-		if !slices.Contains(l.known, key) {
-			l.problemf("%s: unknown key %s", path, key)
-			file.Delete(key)
+		if slices.Contains(l.known, key) {
+			continue
 		}
+		switch group := slices.ContainsFunc(l.known, func(k string) bool { return strings.HasPrefix(k, key+delimiter) }); {
+		case !group:
+			l.problemf("%s: unknown key %s", path, key)
+		case file.Get(key) != nil: // all of it may be commented out
+			l.problemf("%s: %s has settings below it, and no value", path, key)
+		}
+		file.Delete(key)
 	}
 	l.merge(file.All())
 }
