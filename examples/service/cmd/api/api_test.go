@@ -23,7 +23,7 @@ func TestAPI(t *testing.T) {
 		{"SQLite", func(*testing.T) []string { return nil }},
 		{"PostgreSQL", func(t *testing.T) []string { return []string{"DATABASE_URL=" + servers.Database(t)} }},
 		{"PostgreSQL and Redis", func(t *testing.T) []string {
-			return []string{"DATABASE_URL=" + servers.Database(t), "REDIS_URL=" + servers.Cache(t)}
+			return []string{"DATABASE_URL=" + servers.Database(t), "REDIS_URL=" + servers.Cache(t, 15)}
 		}},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {

@@ -196,7 +196,7 @@ func connect(t *testing.T, url string, share float64) (*cache.Redis, *results) {
 func TestRedis(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), ample)
 	defer cancel()
-	c, results := connect(t, servers.Cache(t), 0.5)
+	c, results := connect(t, servers.Cache(t, 14), 0.5)
 	src := &source{}
 	for range 3 {
 		u, err := cache.New(src, c).User(ctx, 7)

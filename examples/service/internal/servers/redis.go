@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -23,9 +24,9 @@ func Redis(tb testing.TB) *Server {
 	return s
 }
 
-// Cache is the URL of an empty database. Tests that have one at the same time
-// share it.
-func Cache(tb testing.TB) string {
+// Cache is the URL of that database, emptied. Packages are tested at the same
+// time, so each has its own.
+func Cache(tb testing.TB, db int) string {
 	tb.Helper()
 	wanted(tb)
 	url := os.Getenv("REDIS_URL")
@@ -36,13 +37,13 @@ func Cache(tb testing.TB) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	options.DB = 15
+	options.DB = db
 	client := redis.NewClient(options)
 	defer func() { _ = client.Close() }()
 	if err := client.FlushDB(tb.Context()).Err(); err != nil {
 		tb.Fatal(err)
 	}
-	return url + "?db=15"
+	return url + "?db=" + strconv.Itoa(db)
 }
 
 var redisServer = sync.OnceValues(func() (*Server, error) {

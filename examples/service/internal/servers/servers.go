@@ -3,8 +3,8 @@
 // Package servers gives tests a PostgreSQL and a Redis.
 //
 // DATABASE_URL and REDIS_URL name servers that are there; of that Redis,
-// database 15 is emptied. Without them, and for tests that have to stop one, a
-// server of the tests' own is started from the installed package (Debian's
+// databases 14 and 15 are emptied. Without them, and for tests that have to stop
+// one, a server of the tests' own is started from the installed package (Debian's
 // postgresql and redis-server), on a loopback port and in a temporary directory.
 // Where that is not installed either the test is skipped. SERVERS=require makes
 // a failure of that, and SERVERS=none skips all of them.

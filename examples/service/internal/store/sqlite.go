@@ -26,7 +26,7 @@ func openSQLite(ctx context.Context, file string) (Store, error) {
 	db.SetMaxOpenConns(1)
 	if err := migrate(ctx, goose.DialectSQLite3, db, "sqlite"); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("store: migrating: %w", err)
+		return nil, fmt.Errorf("store: migrating %s: %w", file, err)
 	}
 	return sqlite{db}, nil
 }
