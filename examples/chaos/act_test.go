@@ -47,7 +47,8 @@ type act struct {
 	reached  atomic.Int32  // how often the stack was
 
 	answer  wire.Answer // what the client saw
-	traffic *traffic    // what the line must say of it, nil where that depends
+	traffic *traffic    // what the line must say of it where the answer is whole, nil where that depends
+	lateEnd string      // how the handler ends where it ends late, "" where that depends
 
 	mu     sync.Mutex
 	faults []string

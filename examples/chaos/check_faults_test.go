@@ -13,25 +13,31 @@ import (
 // TestCheck: what a broken stack would do is found.
 func TestCheck(t *testing.T) {
 	for desc, breaks := range map[string]func(a *act){
-		"a status that was not sent":       func(a *act) { a.lines[0].Status = 201 },
-		"a status that was not meant":      func(a *act) { a.lines[0].Status, a.answer.Status = 201, 201 },
-		"another outcome":                  func(a *act) { a.lines[0].Outcome = "client_gone" },
-		"another intention":                func(a *act) { a.lines[0].Intended = 500 },
-		"no line":                          func(a *act) { a.lines = nil },
-		"two lines":                        func(a *act) { a.lines = append(a.lines, a.lines[0]) },
-		"a line of nothing":                func(a *act) { a.reached.Store(0) },
-		"served twice":                     func(a *act) { a.reached.Store(2) },
-		"served and not to be":             func(a *act) { a.unseen = true },
-		"a note of nothing":                func(a *act) { a.notes = append(a.notes, line{}) },
-		"no note":                          func(a *act) { a.lines[0].Abandoned = true; close(a.noted) },
-		"another's id in the line":         func(a *act) { a.lines[0].ID = "c1-2-3" },
-		"another's id in the response":     func(a *act) { a.answer.ID = "c1-2-3" },
-		"another's attribute":              func(a *act) { a.lines[0].Mark = "c1-2-3" },
-		"another's attribute, afterwards":  func(a *act) { a.lines[0].Stray = "c1-2-3" },
-		"another's path":                   func(a *act) { a.lines[0].Path = "/act/c1-2-3" },
-		"another route":                    func(a *act) { a.lines[0].Route = "" },
-		"another method":                   func(a *act) { a.lines[0].Method = "PUT" },
-		"another protocol":                 func(a *act) { a.lines[0].Proto = "2" },
+		"a status that was not sent":      func(a *act) { a.lines[0].Status = 201 },
+		"a status that was not meant":     func(a *act) { a.lines[0].Status, a.answer.Status = 201, 201 },
+		"another outcome":                 func(a *act) { a.lines[0].Outcome = "client_gone" },
+		"another intention":               func(a *act) { a.lines[0].Intended = 500 },
+		"no line":                         func(a *act) { a.lines = nil },
+		"two lines":                       func(a *act) { a.lines = append(a.lines, a.lines[0]) },
+		"a line of nothing":               func(a *act) { a.reached.Store(0) },
+		"served twice":                    func(a *act) { a.reached.Store(2) },
+		"served and not to be":            func(a *act) { a.unseen = true },
+		"a note of nothing":               func(a *act) { a.notes = append(a.notes, line{}) },
+		"no note":                         func(a *act) { a.lines[0].Abandoned = true; close(a.noted) },
+		"another's id in the line":        func(a *act) { a.lines[0].ID = "c1-2-3" },
+		"another's id in the response":    func(a *act) { a.answer.ID = "c1-2-3" },
+		"another's attribute":             func(a *act) { a.lines[0].Mark = "c1-2-3" },
+		"another's attribute, afterwards": func(a *act) { a.lines[0].Stray = "c1-2-3" },
+		"another's path":                  func(a *act) { a.lines[0].Path = "/act/c1-2-3" },
+		"another route":                   func(a *act) { a.lines[0].Route = "" },
+		"another method":                  func(a *act) { a.lines[0].Method = "PUT" },
+		"another protocol":                func(a *act) { a.lines[0].Proto = "2" },
+		"another level":                   func(a *act) { a.lines[0].Level = "ERROR" },
+		"another number of bytes in":      func(a *act) { a.traffic = &traffic{1, some} },
+		"another late end": func(a *act) {
+			a.lines[0].Abandoned, a.lateEnd, a.notes = true, "panic", []line{{Outcome: "ok"}}
+			close(a.noted)
+		},
 		"another number of bytes":          func(a *act) { a.lines[0].Out-- },
 		"another's bytes":                  func(a *act) { a.answer.Body = strings.ReplaceAll(a.answer.Body, "1-0-0", "1-0-1") },
 		"a byte more":                      func(a *act) { a.answer.Body += "x"; a.lines[0].Out++ },
@@ -61,6 +67,7 @@ func TestCheckOfACut(t *testing.T) {
 		a.broken(a.text(some), "deadline", 0)
 		a.allowed[0].rest = a.text(maxText)
 		a.answer.End, a.lines[0].Outcome = cut, "deadline"
+		a.lines[0].Level = "ERROR"
 		return a
 	}
 	for _, n := range []int{0, 1, some} {
@@ -91,6 +98,7 @@ func ordinary() *act {
 	close(a.returned)
 	a.answer = wire.Answer{Status: 200, ID: a.id, Body: a.text(some), End: whole}
 	a.lines = []line{{
+		Level:  "INFO",
 		Method: "GET", Path: "/act/" + a.id, Route: "/act/{id}", Proto: "1.1",
 		Status: 200, Outcome: "ok", Out: some, ID: a.id, Mark: a.id,
 	}}

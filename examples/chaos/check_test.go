@@ -85,6 +85,11 @@ func (a *act) inLine() {
 	}
 	if len(a.notes) != notes {
 		a.wrongf("%d notes that the handler ended late, want %d", len(a.notes), notes)
+	} else if notes > 0 && a.lateEnd != "" && a.notes[0].Outcome != a.lateEnd {
+		a.wrongf("the handler ended late with %s, the note says %s", a.lateEnd, a.notes[0].Outcome)
+	}
+	if want := l.level(); l.Level != want {
+		a.wrongf("the line has the level %s, want %s", l.Level, want)
 	}
 	a.identity(l)
 	if (got.End == whole || got.End == reset) && got.Status != 101 && l.Out != len(got.Body) {
@@ -93,7 +98,7 @@ func (a *act) inLine() {
 	if l.Outcome == "refused" && closed(a.entered) && a.scenario.name != "gate" {
 		a.wrongf("refused, and yet the handler ran")
 	}
-	if a.traffic != nil && (traffic{l.In, l.Out} != *a.traffic) {
+	if a.traffic != nil && got.End == whole && (traffic{l.In, l.Out} != *a.traffic) {
 		a.wrongf("the line says that %d bytes came and %d went, want %v", l.In, l.Out, *a.traffic)
 	}
 	if !a.matches(l) {

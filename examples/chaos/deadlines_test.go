@@ -51,7 +51,11 @@ func (a *act) mischief(w http.ResponseWriter, r *http.Request) {
 // stuck is a handler that does not look at its context, for a while.
 func stuck(d *draw, a *act) {
 	limit, then, how, own := d.ms(1, 60), d.ms(0, 100), d.IntN(4), d.world.Own
+	if own && how == 3 {
+		how = 0
+	}
 	a.what = fmt.Sprintf("%v, then %v, ends %d", limit, then, how)
+	a.lateEnd = []string{"ok", "panic", "ok", "aborted"}[how]
 	if d.maybe() {
 		a.upload(d.between(1, maxBody), d.maybe())
 	}
@@ -64,12 +68,12 @@ func stuck(d *draw, a *act) {
 		time.Sleep(then)
 		w.WriteHeader(http.StatusTeapot)
 		a.mischief(w, r)
-		switch {
-		case how == 1:
+		switch how {
+		case 1:
 			panic("too late for " + a.id)
-		case how == 2:
+		case 2:
 			return errBroken
-		case how == 3 && !own:
+		case 3:
 			panic(http.ErrAbortHandler)
 		}
 		return nil

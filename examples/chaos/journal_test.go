@@ -3,6 +3,7 @@ package chaos_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"regexp"
 	"runtime"
@@ -16,6 +17,7 @@ import (
 
 // line is what is read of a log line.
 type line struct {
+	Level     string `json:"level"`
 	Text      string `json:"msg"`
 	Method    string `json:"http.request.method"`
 	Path      string `json:"url.path"`
@@ -32,6 +34,22 @@ type line struct {
 	Stray     string `json:"stray"`
 
 	raw string
+}
+
+// level is what a line must have: an error is what the service did wrong.
+func (l line) level() string {
+	switch l.Outcome {
+	case "error", "panic", "aborted", "write_error", "write_timeout", "short_body":
+		return "ERROR"
+	case "deadline":
+		if l.Status != http.StatusRequestTimeout {
+			return "ERROR"
+		}
+	}
+	if l.Status >= 500 {
+		return "ERROR"
+	}
+	return "INFO"
 }
 
 // journal takes the lines of all servers and hands each to whom it is about.
@@ -111,9 +129,9 @@ func descriptors() int {
 	return len(open)
 }
 
-// growth is what package-level caches of the frameworks, the runtime and the
-// tables of this test may keep, in bytes.
-const growth = 4 << 20
+// growth is what may be left on the heap, in bytes: the tables of this test, and
+// what the runtime keeps of every goroutine that there ever was at a time.
+const growth = 8 << 20
 
 func (s stock) compare(t *testing.T) {
 	deadline := time.Now().Add(patience)

@@ -24,7 +24,7 @@ type entry struct {
 }
 
 // burst is how many requests one entry has at most.
-const burst = 20
+const burst = 12
 
 // plan is an entry of a seed. It depends on nothing else, so that what went wrong
 // once can be seen again; round only tells the ids of one run of an entry from

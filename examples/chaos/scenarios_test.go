@@ -176,6 +176,7 @@ func post(d *draw, a *act) {
 	a.upload(size, chunked)
 	a.handler = readAndWrite(n)
 	a.ok(200, a.text(n))
+	a.traffic = &traffic{size, n}
 }
 
 // pieces is an upload that takes its time, but not too much.
@@ -187,6 +188,7 @@ func pieces(d *draw, a *act) {
 	a.client = inPieces(steps, func() { time.Sleep(pause) })
 	a.handler = readAndWrite(some)
 	a.ok(200, a.text(some))
+	a.traffic = &traffic{size, some}
 }
 
 // unread is an upload that the handler does not want.
@@ -196,6 +198,7 @@ func unread(d *draw, a *act) {
 	a.upload(size, d.maybe())
 	a.handler = func(a *act, w http.ResponseWriter, _ *http.Request) error { return a.write(w, 200, n) }
 	a.ok(200, a.text(n))
+	a.traffic = &traffic{0, n}
 }
 
 func failing(d *draw, a *act) {

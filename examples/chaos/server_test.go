@@ -228,11 +228,11 @@ func (w *world) close() error {
 
 // permitsAreBack lets as many requests in as there are permits, all at once.
 func (c *chaos) permitsAreBack() {
+	var all sync.WaitGroup
 	for _, w := range c.worlds {
-		if !c.stop.Load() {
-			c.fill(w)
-		}
+		all.Go(func() { c.fill(w) })
 	}
+	all.Wait()
 }
 
 func (c *chaos) fill(w *world) {

@@ -55,7 +55,9 @@ func tooLarge(d *draw, a *act) {
 			return c.receive(a.notices)
 		}
 	}
+	a.traffic = &traffic{0, len(errorText(a.id, 413))}
 	if chunked {
+		a.traffic.in = maxBody + 1
 		a.failed(413, "ok")
 	} else {
 		a.unrouted = true
@@ -141,6 +143,7 @@ func encoded(d *draw, a *act) {
 	a.req.Header["Content-Encoding"] = coding
 	a.handler = readDecoded(a.text(size))
 	a.ok(200, a.text(some))
+	a.traffic = &traffic{len(a.up), some}
 }
 
 // bombs are 10 MiB of zeros.
