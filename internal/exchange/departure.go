@@ -100,17 +100,18 @@ func (c *closing) follow(server <-chan bool) {
 	close(c.stream)
 }
 
-// streamClosing returns the closing of an HTTP/2 stream, as w tells of it where
-// nobody has asked before; nil where it does not, or nobody may ask the server
-// any more.
-func (x *Exchange) streamClosing(w http.ResponseWriter) *closing {
+// streamClosing returns the closing of an HTTP/2 stream, as the writer that of
+// gives tells of it where nobody has asked before; nil where it does not, or
+// nobody may ask any more: once the handler is back, those between us and the
+// server use their writers again, for the next request.
+func (x *Exchange) streamClosing(of func(http.ResponseWriter) http.ResponseWriter) *closing {
 	x.control.Lock()
 	defer x.control.Unlock()
 	s := x.rarely()
 	if s.closing != nil || x.off {
 		return s.closing
 	}
-	n, ok := w.(http.CloseNotifier) //nolint:staticcheck // see closing
+	n, ok := of(x.inner.w).(http.CloseNotifier) //nolint:staticcheck // see closing
 	if !ok {
 		return nil
 	}
@@ -123,7 +124,7 @@ func (x *Exchange) streamClosing(w http.ResponseWriter) *closing {
 // has ended. It comes with the handler's return at the latest. The server's own
 // writer is asked: Gin's panics where one of those further in cannot be.
 func (x *Exchange) awaitStream() {
-	if c := x.streamClosing(innermost(x.inner.w)); c != nil {
+	if c := x.streamClosing(innermost); c != nil {
 		<-c.stream
 		x.departs()
 	}

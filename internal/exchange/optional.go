@@ -75,7 +75,7 @@ func (s stringWriter) WriteString(str string) (int, error) {
 // CloseNotify is the deprecated one; what wraps a writer that has it must.
 func (c closeNotifier) CloseNotify() <-chan bool {
 	if c.x.original.ProtoMajor >= 2 {
-		if s := c.x.streamClosing(c.x.inner.w); s != nil {
+		if s := c.x.streamClosing(itself); s != nil {
 			return s.handler
 		}
 		over := make(chan bool, 1) // the deadline has answered; the server would panic
@@ -84,6 +84,8 @@ func (c closeNotifier) CloseNotify() <-chan bool {
 	}
 	return c.x.inner.w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // offered because net/http still does
 }
+
+func itself(w http.ResponseWriter) http.ResponseWriter { return w }
 
 // piece bounds what the server writes at a time under an idle limit: it
 // reports no progress in between, and a client that takes a large write slowly
