@@ -74,6 +74,14 @@ func (s stringWriter) WriteString(str string) (int, error) {
 
 // CloseNotify is the deprecated one; what wraps a writer that has it must.
 func (c closeNotifier) CloseNotify() <-chan bool {
+	if c.x.original.ProtoMajor >= 2 {
+		if s := c.x.streamClosing(c.x.inner.w); s != nil {
+			return s.handler
+		}
+		over := make(chan bool, 1) // the deadline has answered; the server would panic
+		over <- true
+		return over
+	}
 	return c.x.inner.w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // offered because net/http still does
 }
 
@@ -89,7 +97,11 @@ func inPieces[T []byte | string](x *Exchange, p T, write func(T) (int, error)) (
 		if x.streams() && len(q) > piece {
 			q = p[:piece]
 		}
+		head := x.headGoesWith(len(q))
 		n, err := write(q)
+		if head && err != nil {
+			x.flushed = true
+		}
 		x.wrote(int64(n), err)
 		total, p = total+n, p[len(q):]
 		if err != nil || len(p) == 0 {
