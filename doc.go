@@ -77,6 +77,10 @@
 // The mux answers 404 and 405 by itself, in plain text, which is logged and
 // bounded like everything else.
 //
+// For this section and those that follow, docs/migration.md in the repository
+// has the code before and after, what the options of other middleware become,
+// and what clients and the log will notice.
+//
 // # From an existing service: chi
 //
 // The same, around the router:

@@ -55,6 +55,7 @@ type Mapper struct {
 //     ourselves cancelled what we needed
 //   - *http.MaxBytesError is 413, also where a decoder lost it and the handler
 //     returns 400, 422 or an error that nobody knows: package limits remembers
+//     it. (But a decoder that stops before the end has seen no error to map.)
 //   - *json.SyntaxError and *json.UnmarshalTypeError are 400. The decoder's
 //     other errors have no type of their own: io.ErrUnexpectedEOF (a body that
 //     ends too early) may just as well come from a database, so where a handler

@@ -17,50 +17,49 @@ import (
 
 	"github.com/bulwark-go/bulwark/errmap"
 	"github.com/bulwark-go/bulwark/internal/exchange"
+	"github.com/bulwark-go/bulwark/internal/peers"
 )
 
-// TestPeers has a test for every complaint about the error mappers of others.
-// Two cannot be had here at all and have none: E21 (a body larger than the limit
-// passes because the decoder stopped before its end) is decided where bodies are
-// read, in package limits; E26 (an entry's Panic method panics again inside of
-// the recoverer) needs a logger that is called by it, and Recover calls none: it
-// leaves the value at the exchange.
-func TestPeers(t *testing.T) {
-	t.Run("E1", testOneRender)
-	t.Run("E2", testOneRender)
-	t.Run("E3", testCommittedByAnother)
-	t.Run("E4", testOneRender)
-	t.Run("E5", testOneRender)
-	t.Run("E6", testErrorIsNotChanged)
-	t.Run("E7", testStatusInMiddleware)
-	t.Run("E8", testWrappedHTTPError)
-	t.Run("E9", testErrorIsLogged)
-	t.Run("E10", testDetailsAndCause)
-	t.Run("E11", testErrorIsNotChanged)
-	t.Run("E12", testStatusInMiddleware)
-	t.Run("E13", testRenderHasTheRequest)
-	t.Run("E14", TestClientGone)
-	t.Run("E15", testLineHasTheID)
-	t.Run("E16", testChallenge)
-	t.Run("E17", testCancelOrDeadline)
-	t.Run("E18", testDeliberate503)
-	t.Run("E19", TestErrorAfterFirstByte)
-	t.Run("E20", TestBodyErrorThatWasLost)
-	t.Run("E22", TestHostileTrees)
-	t.Run("E23", testUnwrapNil)
-	t.Run("E24", testAbortIsSeen)
-	t.Run("E25", TestHijackedIsNeverWrittenTo)
-	t.Run("E27", TestHeaders)
-	t.Run("E28", TestNegotiation)
-	t.Run("E29", testTopLevelExtensions)
-	t.Run("E30", testCancelledIsNoPanic)
-	t.Run("E31", testNotByText)
-	t.Run("E32", testGRPCStatus)
-}
+// What went wrong in the libraries that do this job today, and which test of
+// ours, or which sentence of the documentation, stands against it.
+//
+//	E1   the error handler runs several times            TestOneRender
+//	E2   three bodies in one response                    TestOneRender
+//	E3   a response that was committed by another        TestCommittedByAnother
+//	E4   a logger renders the error                      TestOneRender
+//	E5   a logger renders the error                      TestOneRender
+//	E6   a logger changes the error                      TestErrorIsNotChanged
+//	E7   middleware sees 200                             TestStatusInMiddleware
+//	E8   a wrapped HTTP error is not seen                TestWrappedHTTPError
+//	E9   errors are not logged                           TestErrorIsLogged
+//	E10  details of a 5xx go to the client               TestDetailsAndCause
+//	E11  hooks get strings                               TestErrorIsNotChanged
+//	E12  middleware cannot see the error                 TestStatusInMiddleware
+//	E13  the renderer has no request                     TestRenderHasTheRequest
+//	E14  a client that left is a 500                     TestClientGone
+//	E15  no request id in the line                       TestLineHasTheID
+//	E16  WWW-Authenticate with a message                 TestChallenge
+//	E17  cancelled or too late                           TestCancelOrDeadline
+//	E18  all 5xx are hidden                              TestDeliberate503
+//	E19  an error in the middle of a download            TestErrorAfterFirstByte
+//	E20  MaxBytesError lost by a decoder                 TestBodyErrorThatWasLost
+//	E21  a decoder stops before the limit                "a decoder that stops before the end has seen no error to map"
+//	E22  typed nils panic                                TestHostileTrees
+//	E23  Unwrap returns nil                              TestUnwrapNil
+//	E24  ErrAbortHandler is recovered                    TestAbortIsSeen
+//	E25  500 into a WebSocket                            TestHijackedIsNeverWrittenTo
+//	E26  the logger panics again                         "writes no log line"
+//	E27  headers of outer middleware are lost            TestHeaders
+//	E28  negotiation depends on the order                TestNegotiation
+//	E29  nested extensions                               TestTopLevelExtensions
+//	E30  cancelled requests with a stack                 TestCancelledIsNoPanic
+//	E31  mapping by text                                 TestNotByText
+//	E32  foreign status errors                           TestGRPCStatus
+func TestPeersTable(t *testing.T) { peers.Check(t, "E", 1, 32) }
 
 // E1, E2, E4, E5: however many middlewares hand the same error on, the client
 // gets one answer and the line one cause.
-func testOneRender(t *testing.T) {
+func TestOneRender(t *testing.T) {
 	m := errorJSON(is(errNotFound, 404))
 	s := newSpy()
 	nosy := func(next func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
@@ -77,7 +76,7 @@ func testOneRender(t *testing.T) {
 }
 
 // E3: what another middleware has answered already is left as it is.
-func testCommittedByAnother(t *testing.T) {
+func TestCommittedByAnother(t *testing.T) {
 	s := newSpy()
 	rec := serve(s.wrap(mapper().Handler(func(w http.ResponseWriter, _ *http.Request) error {
 		http.Error(w, "theirs", http.StatusBadGateway)
@@ -88,7 +87,7 @@ func testCommittedByAnother(t *testing.T) {
 }
 
 // E6, E11: hooks and the log see the very error that was returned.
-func testErrorIsNotChanged(t *testing.T) {
+func TestErrorIsNotChanged(t *testing.T) {
 	want := fmt.Errorf("x: %w", &statusErr{status: 404})
 	s := newSpy()
 	serve(s.wrap(mapper().Handler(fails(want))), get())
@@ -100,7 +99,7 @@ func testErrorIsNotChanged(t *testing.T) {
 }
 
 // E7, E12: the middleware outside sees the status of the wire, and the error.
-func testStatusInMiddleware(t *testing.T) {
+func TestStatusInMiddleware(t *testing.T) {
 	s := newSpy()
 	serve(s.wrap(mapper(is(errNotFound, 404)).Handler(fails(errNotFound))), get())
 	e := <-s.ended
@@ -109,14 +108,14 @@ func testStatusInMiddleware(t *testing.T) {
 }
 
 // E8: an error with a status keeps it when it is wrapped.
-func testWrappedHTTPError(t *testing.T) {
+func TestWrappedHTTPError(t *testing.T) {
 	rec := serve(mapper().Handler(fails(fmt.Errorf("a: %w", fmt.Errorf("b: %w", &statusErr{status: 401})))), get())
 	assert.Equal(t, 401, rec.Code)
 }
 
 // E9: an error is logged without anybody asking for it; without a log line it
 // goes to the server's ErrorLog.
-func testErrorIsLogged(t *testing.T) {
+func TestErrorIsLogged(t *testing.T) {
 	s := newSpy()
 	serve(s.wrap(mapper().Handler(fails(errSecret))), get())
 	assert.Equal(t, errSecret, (<-s.ended).Cause)
@@ -141,7 +140,7 @@ func testErrorIsLogged(t *testing.T) {
 }
 
 // E10: the details of a 5xx go to the log and not to the client.
-func testDetailsAndCause(t *testing.T) {
+func TestDetailsAndCause(t *testing.T) {
 	for _, m := range []*errmap.Mapper{mapper(), errorJSON()} {
 		s := newSpy()
 		rec := serve(s.wrap(m.Handler(fails(errSecret))), get())
@@ -151,7 +150,7 @@ func testDetailsAndCause(t *testing.T) {
 }
 
 // E13: whoever makes the answer has the request and its context.
-func testRenderHasTheRequest(t *testing.T) {
+func TestRenderHasTheRequest(t *testing.T) {
 	var got *exchange.Exchange
 	m := errmap.New(errmap.Config{Render: func(w http.ResponseWriter, r *http.Request, p errmap.Problem) {
 		got = exchange.From(r.Context())
@@ -163,7 +162,7 @@ func testRenderHasTheRequest(t *testing.T) {
 
 // E15: the instance of a 5xx leads to the line: by the request's id where that
 // is a UUID, else by an id of its own.
-func testLineHasTheID(t *testing.T) {
+func TestLineHasTheID(t *testing.T) {
 	const uuid = "01890a5d-ac96-774b-bcce-b302099a8057"
 	for id, own := range map[string]bool{uuid: false, "": true, "7f3a": true, uuid[:35] + "x": true, uuid[:8] + "0" + uuid[9:]: true} {
 		s := newSpy()
@@ -187,7 +186,7 @@ func testLineHasTheID(t *testing.T) {
 }
 
 // E16: WWW-Authenticate is what the rule says and never a message.
-func testChallenge(t *testing.T) {
+func TestChallenge(t *testing.T) {
 	p := errmap.Problem{Status: 401, Header: http.Header{"WWW-Authenticate": {`Bearer realm="x", error="invalid_token"`}}}
 	rec := serve(mapper(errmap.Is(errSecret, p)).Handler(fails(errSecret)), get())
 	assert.Equal(t, []string{`Bearer realm="x", error="invalid_token"`}, rec.Header()["Www-Authenticate"])
@@ -197,7 +196,7 @@ func testChallenge(t *testing.T) {
 
 // E17: network errors of a deadline, and a cancellation that came because of
 // one, are a deadline.
-func testCancelOrDeadline(t *testing.T) {
+func TestCancelOrDeadline(t *testing.T) {
 	for _, err := range []error{
 		context.Canceled, context.DeadlineExceeded, os.ErrDeadlineExceeded,
 		&net.OpError{Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded},
@@ -208,13 +207,13 @@ func testCancelOrDeadline(t *testing.T) {
 }
 
 // E18: a 503 that somebody meant explains itself; hiding is no matter of class.
-func testDeliberate503(t *testing.T) {
+func TestDeliberate503(t *testing.T) {
 	m := errorJSON(errmap.Is(errConflict, errmap.Problem{Status: 503, Detail: "back at noon"}))
 	assert.Equal(t, `{"error":"back at noon"}`, serve(m.Handler(fails(errConflict)), get()).Body.String())
 }
 
 // E23: an Unwrap that returns nothing is the end of the tree.
-func testUnwrapNil(t *testing.T) {
+func TestUnwrapNil(t *testing.T) {
 	for _, err := range []error{&cycle{}, &bush{}, &bush{next: []error{nil, nil}}, fmt.Errorf("x: %w", error(nil))} {
 		assert.Equal(t, 500, serve(mapper().Handler(fails(err)), get()).Code)
 	}
@@ -222,7 +221,7 @@ func testUnwrapNil(t *testing.T) {
 }
 
 // E24: a body that was broken off does not look whole.
-func testAbortIsSeen(t *testing.T) {
+func TestAbortIsSeen(t *testing.T) {
 	h := mapper().Recover(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half")
 		_ = http.NewResponseController(w).Flush()
@@ -239,14 +238,14 @@ func testAbortIsSeen(t *testing.T) {
 }
 
 // E29: extensions stand at the top.
-func testTopLevelExtensions(t *testing.T) {
+func TestTopLevelExtensions(t *testing.T) {
 	rec := serve(mapper().Handler(fails(&errmap.Problem{Status: 403, Extensions: map[string]any{"balance": 30}})), get())
 	assert.Equal(t, `{"title":"Forbidden","status":403,"balance":30}`, rec.Body.String())
 }
 
 // E30: a request that was cancelled is no panic, has no stack, and is told from
 // a failure by what the line says of the client.
-func testCancelledIsNoPanic(t *testing.T) {
+func TestCancelledIsNoPanic(t *testing.T) {
 	s := newSpy()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -260,7 +259,7 @@ func testCancelledIsNoPanic(t *testing.T) {
 }
 
 // E31: the text of an error decides nothing.
-func testNotByText(t *testing.T) {
+func TestNotByText(t *testing.T) {
 	for _, text := range []string{"not found", "context deadline exceeded", "http: request body too large", "401 unauthorized"} {
 		rec := serve(errorJSON().Handler(fails(errors.New(text))), get())
 		assert.Equal(t, 500, rec.Code)
@@ -278,7 +277,7 @@ func (e *grpcErr) Error() string           { return "rpc error" }
 func (e *grpcErr) GRPCStatus() *grpcStatus { return &grpcStatus{e.code} }
 
 // E32: a foreign status is not taken for ours, and one rule takes it.
-func testGRPCStatus(t *testing.T) {
+func TestGRPCStatus(t *testing.T) {
 	err := fmt.Errorf("x: %w", &grpcErr{5})
 	assert.Equal(t, 500, mapper().Problem(get(), err).Status)
 	m := mapper(errmap.As(func(e interface {

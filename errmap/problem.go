@@ -66,7 +66,8 @@ type Problem struct {
 }
 
 // FieldError is one thing wrong with the input. Pointer is a JSON pointer
-// (RFC 6901) into the body, such as "/address/zip".
+// (RFC 6901) into the body, such as "/address/zip"; Detail says to the client
+// what is wrong there.
 type FieldError struct {
 	Pointer string `json:"pointer"`
 	Detail  string `json:"detail"`

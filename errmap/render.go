@@ -51,7 +51,7 @@ func ProblemJSON(w http.ResponseWriter, r *http.Request, p Problem) {
 // always application/json. Headers and HEAD are as with [ProblemJSON].
 func ErrorJSON(w http.ResponseWriter, r *http.Request, p Problem) {
 	mend(&p)
-	body := appendError(make([]byte, 0, 128), &p)
+	body := appendError(make([]byte, 0, 64), &p)
 	prepare(w.Header(), &p)
 	describeBody(w.Header(), typeJSON, false)
 	send(w, r, p.Status, body)

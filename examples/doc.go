@@ -16,6 +16,8 @@
 //
 // Beside them, modules of their own: validation answers the errors of
 // go-playground/validator, observability shows package logging with Prometheus
-// and OpenTelemetry, and interop says of libraries that many services have where
-// in the chain they go.
+// and OpenTelemetry, interop says of libraries that many services have where in
+// the chain they go, and migration has the code of docs/migration.md. service is
+// what a production service looks like with all of it: a database, a cache,
+// outbound calls, metrics, traces, configuration.
 package examples

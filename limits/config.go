@@ -60,8 +60,10 @@ type Config struct {
 	// everybody else. Long-lived connections are the application's to count.
 	MaxInFlight int
 
-	// MaxQueue is how many more may wait for their turn, first in, first out.
-	// Default 0: none.
+	// MaxQueue is how many more may wait for their turn, first in, first out. One
+	// whose client leaves gives up its place. (On HTTP/1 net/http looks for that
+	// only once the body has been read, if there is one; until then MaxWait is what
+	// ends the waiting of a request with a body.) Default 0: none.
 	MaxQueue int
 
 	// MaxWait is how long one may wait; less where its deadline is nearer.

@@ -127,6 +127,39 @@ func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
 	}
 }
 
+// A client that resets its stream, to open another in its place, makes no room:
+// the handler is still at work.
+func TestResetMakesNoRoom(t *testing.T) {
+	t.Parallel()
+	inner := newHeld()
+	gone := make(chan struct{})
+	s := serve2(t, limits.New(limits.Config{MaxInFlight: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		context.AfterFunc(r.Context(), func() { gone <- struct{}{} })
+		inner.ServeHTTP(w, r)
+	})))
+	ctx, cancel := context.WithCancel(t.Context())
+	reset := make(chan error)
+	go func() {
+		req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, http.NoBody)
+		res, err := s.Client().Do(req)
+		if err == nil {
+			res.Body.Close()
+		}
+		reset <- err
+	}()
+	within(t, inner.started)
+	cancel()
+	require.ErrorIs(t, within(t, reset), context.Canceled)
+	within(t, gone)
+	for range 3 {
+		res, err := s.Client().Get(s.URL)
+		require.NoError(t, err)
+		res.Body.Close()
+		assert.Equal(t, 503, res.StatusCode)
+	}
+	close(inner.release)
+}
+
 // L29: no burst gets through between the look and the count.
 func TestBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

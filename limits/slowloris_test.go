@@ -17,9 +17,6 @@ import (
 // A thousand clients that drip do not slow down the others, and all of them
 // are cut off.
 func TestSlowloris(t *testing.T) {
-	if testing.Short() {
-		t.Skip("opens a thousand connections")
-	}
 	const many = 1000
 	reading := make(chan struct{}, many)
 	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 1 << 20, MinBodyRate: 1 << 10, BodyGrace: time.Second})(http.HandlerFunc(

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/bulwark-go/bulwark/errmap"
 	"github.com/bulwark-go/bulwark/limits"
@@ -72,6 +74,83 @@ func TestWithTheOtherPackages(t *testing.T) {
 				assert.NotEmpty(t, w.Header().Get(tc.header))
 			}
 		})
+	}
+}
+
+// What the shadow would have refused is in the record, for metrics to count.
+func TestShadowInTheRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var rec logging.Record
+		h := logging.New(logging.Config{
+			Logger:   slog.New(slog.DiscardHandler),
+			OnRecord: func(_ context.Context, r logging.Record) { rec = r },
+		})(limits.New(limits.Config{
+			MaxBodyBytes: 3, MaxURIBytes: 3, MinBodyRate: 1000, BodyGrace: time.Second, Shadow: true,
+		})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			b, err := io.ReadAll(r.Body)
+			assert.NoError(t, err)
+			assert.Equal(t, "12345", string(b))
+		})))
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/path", &slowly{strings.NewReader("12345")}))
+		assert.Equal(t, 200, rec.Status)
+		assert.Equal(t, logging.OK, rec.Outcome)
+		var reasons []limits.Reason
+		for _, err := range rec.Remarks {
+			if e, ok := errors.AsType[*limits.Error](err); assert.True(t, ok || errors.As(err, new(*http.MaxBytesError)), "%v", err) && ok {
+				reasons = append(reasons, e.Reason)
+			}
+		}
+		assert.Len(t, rec.Remarks, 3)
+		assert.ElementsMatch(t, []limits.Reason{limits.ReasonURI, limits.ReasonRate}, reasons)
+	})
+}
+
+// slowly is a body whose every byte takes two seconds.
+type slowly struct{ r io.Reader }
+
+func (s *slowly) Read(p []byte) (int, error) {
+	time.Sleep(2 * time.Second)
+	return s.r.Read(p[:1])
+}
+
+// L20, L21: over the wire, with the line.
+func TestQueuedRequestLeavesOverTheWire(t *testing.T) {
+	for _, start := range []func(testing.TB, http.Handler) *httptest.Server{serve, serve2} {
+		records, arrived := make(chan logging.Record, 3), make(chan struct{}, 3)
+		inner := newHeld()
+		queue := limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: patience})(inner)
+		s := start(t, logging.New(logging.Config{
+			Logger:   slog.New(slog.DiscardHandler),
+			OnRecord: func(_ context.Context, r logging.Record) { records <- r },
+		})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			arrived <- struct{}{}
+			queue.ServeHTTP(w, r)
+		})))
+		get := func(ctx context.Context, path string) {
+			r, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
+			if res, err := s.Client().Do(r); err == nil {
+				res.Body.Close()
+			}
+		}
+		go get(t.Context(), "/first")
+		within(t, inner.started)
+		within(t, arrived)
+		ctx, leave := context.WithCancel(t.Context())
+		go get(ctx, "/gone")
+		within(t, arrived)
+		leave()
+		rec := within(t, records)
+		assert.Equal(t, "/gone", rec.Path)
+		assert.Equal(t, logging.ClientGone, rec.Outcome)
+		assert.Equal(t, 499, rec.Status)
+		assert.Zero(t, rec.StatusIntended)
+		assert.False(t, rec.Abandoned)
+		go get(t.Context(), "/second") // the place is free
+		within(t, arrived)
+		close(inner.release)
+		assert.Equal(t, "/second", within(t, inner.started))
+		assert.Equal(t, 200, within(t, records).Status)
+		assert.Equal(t, 200, within(t, records).Status)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestAdd(t *testing.T) {
 	})
 	require.Equal(t, `line\nbreak\x1b[31m`, m["text"])
 	require.Equal(t, map[string]any{"Name": "Ann", "Tags": map[string]any{"a": "b"}}, m["user"])
-	require.Equal(t, `get: Get "https://REDACTED@host/x?token=REDACTED": refused`, m["err"])
+	require.Equal(t, `get: Get "https://REDACTED:REDACTED@host/x?token=REDACTED": refused`, m["err"])
 	require.Equal(t, map[string]any{"n": 7.0}, m["valuer"])
 	require.Contains(t, m, "hostile")
 	require.Equal(t, map[string]any{"i": 1.0, "b": true}, m["g"])

@@ -3,6 +3,8 @@ package logging
 import (
 	"context"
 	"log/slog"
+	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -15,7 +17,7 @@ func (l *line) record(x *exchange.Exchange, e *exchange.Ending, tr trace) Record
 	r := Record{
 		Method: l.asked.Method, Path: clean(l.path), Route: route(e.Route),
 		Status: e.Status, StatusIntended: e.Intended,
-		Outcome: classify(e, whole, l.asked.ProtoMajor >= 2), Cause: e.Cause, Panic: e.Panic, Abandoned: e.Abandoned,
+		Outcome: classify(e, whole, l.asked.ProtoMajor >= 2), Cause: e.Cause, Remarks: e.Remarks, Panic: e.Panic, Abandoned: e.Abandoned,
 		BytesIn: e.BytesIn, BytesOut: e.BytesOut,
 		Start: x.Start(), TTFB: e.FirstByte, Duration: e.Duration,
 		Client: l.client, Proto: protocol(l.asked.ProtoMajor, l.asked.ProtoMinor), RequestID: l.id[0], TraceID: tr.id, SpanID: tr.span,
@@ -74,12 +76,26 @@ func (l *line) attrs(attrs []slog.Attr, m *meter, e *exchange.Ending, rec *Recor
 	for _, h := range l.rare.headers {
 		attrs = m.add(attrs, h)
 	}
-	if len(l.responseHeaders) > 0 {
-		for _, h := range l.pick(nil, l.responseHeaders, l.x.WireHeader()) {
-			attrs = m.add(attrs, h)
-		}
+	for _, h := range l.sentHeaders(rec) {
+		attrs = m.add(attrs, h)
 	}
 	return attrs
+}
+
+// committed takes the headers that may be logged from those that go out.
+func (l *line) committed(h http.Header) {
+	l.sent = l.pick(nil, l.responseHeaders, h)
+}
+
+// sentHeaders are the headers that went over the wire.
+func (l *line) sentHeaders(rec *Record) []slog.Attr {
+	switch {
+	case len(l.responseHeaders) == 0 || rec.Status == 0 || rec.Status == statusClientGone && !rec.early:
+		return nil
+	case l.sent != nil:
+		return l.sent
+	}
+	return l.pick(nil, l.responseHeaders, l.x.ImplicitHeader())
 }
 
 // flat is the line of the schemas that know no groups.
@@ -95,7 +111,7 @@ func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	}
 	attrs = append(attrs, slog.Int64(n.bytesIn, rec.BytesIn), slog.Int64(n.bytesOut, rec.BytesOut), l.took(rec.Duration))
 	if l.client != "" {
-		attrs = m.string(attrs, n.client, l.client)
+		attrs = m.address(attrs, n.client, n.clientIP, l.client)
 	}
 	if l.agent != "" {
 		attrs = m.string(attrs, n.agent, l.agent)
@@ -105,6 +121,18 @@ func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	}
 	if l.query != "" {
 		attrs = m.string(attrs, n.query, l.settings.query.redact(l.query))
+	}
+	return attrs
+}
+
+// address appends an address, under the schema's key for those that are IPs as
+// well, if it has one.
+func (m *meter) address(attrs []slog.Attr, key, ipKey, address string) []slog.Attr {
+	attrs = m.string(attrs, key, address)
+	if ipKey != "" {
+		if ip, err := netip.ParseAddr(address); err == nil {
+			attrs = m.string(attrs, ipKey, ip.WithZone("").String())
+		}
 	}
 	return attrs
 }
@@ -155,7 +183,7 @@ func (l *line) identity(attrs []slog.Attr, m *meter, e *exchange.Ending) []slog.
 		attrs = m.string(attrs, "problem_id", e.ProblemID)
 	}
 	if l.rare.peer != "" {
-		attrs = m.string(attrs, l.names.peer, l.rare.peer)
+		attrs = m.address(attrs, l.names.peer, l.names.peerIP, l.rare.peer)
 	}
 	if l.Schema == OTel && !knownMethod(l.asked.Method) {
 		attrs = m.string(attrs, l.names.methodOriginal, l.asked.Method)

@@ -59,7 +59,9 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 
 	// RequestHeaders, ResponseHeaders and QueryKeys are what may be logged.
-	// Headers that are not listed are left out; of query keys that are not
+	// Headers that are not listed are left out, and those of the response are what
+	// went over the wire, without what net/http adds to it by itself (Date, a
+	// Content-Type that it guesses); of query keys that are not
 	// listed the value is REDACTED, in url.query and in every URL inside an
 	// error's text; passwords in URLs always are. Paths are logged as they are:
 	// keep secrets out of them. What errors and panics say is the application's
@@ -163,7 +165,7 @@ func (c Config) withDefaults() *settings {
 	s.responseHeaders = headerFields(s.names.responseHeader, c.ResponseHeaders)
 	s.trusted = masked(c.TrustedProxies)
 	s.query = newAllowed(c.QueryKeys)
-	if c.GCPProject != "" {
+	if c.GCPProject != "" && c.Schema == GCP {
 		s.tracePrefix = "projects/" + c.GCPProject + "/traces/"
 	}
 	return s

@@ -75,22 +75,25 @@ func TestG35_ADeadlineOnEitherSide(t *testing.T) {
 }
 
 func TestALatePanicIsInTheNote(t *testing.T) {
-	l := newLines()
-	release := make(chan struct{})
-	h := logging.New(logging.Config{Logger: l.logger()})(timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(
-		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release; panic("late boom") })))
-	s := httptest.NewServer(h)
-	defer s.Close()
-	res, err := http.Get(s.URL)
-	require.NoError(t, err)
-	_ = res.Body.Close()
-	require.Equal(t, "deadline", l.next(t)["outcome"])
-	close(release)
-	late := l.next(t)
-	require.Equal(t, "panic", late["outcome"])
-	require.Equal(t, "late boom", late["exception.message"])
-	require.Equal(t, "ERROR", late["level"])
-	http.DefaultClient.CloseIdleConnections()
+	bothProtocols(t, func(t *testing.T, h2 bool) {
+		release := make(chan struct{})
+		h := timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			<-release
+			thePlace()
+		}))
+		s := start(t, h2, h.ServeHTTP)
+		open := opener(t, release)
+		res, err := s.get(t, "/")
+		require.NoError(t, err)
+		require.Equal(t, 504, res.StatusCode)
+		require.Equal(t, "deadline", s.lines.next(t)["outcome"])
+		open()
+		late := s.lines.next(t)
+		require.Equal(t, "panic", late["outcome"])
+		require.Contains(t, late["exception.message"], "boom")
+		require.Contains(t, late["exception.stacktrace"], "thePlace")
+		require.Equal(t, "ERROR", late["level"])
+	})
 }
 
 // 408 is the client's own doing.

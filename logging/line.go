@@ -26,7 +26,8 @@ type line struct {
 	client             string
 	asked              *http.Request // for what no handler can change
 	rare               *rare
-	quiet              bool // nothing that is found out would be used
+	quiet              bool        // nothing that is found out would be used
+	sent               []slog.Attr // the headers of the response that may be logged
 
 	mu      sync.Mutex
 	dropped int32 // attributes that found no space
@@ -80,6 +81,9 @@ func (l *line) capture(r *http.Request) {
 	}
 	if len(l.requestHeaders) > 0 {
 		l.more().headers = l.pick(nil, l.requestHeaders, r.Header)
+	}
+	if len(l.responseHeaders) > 0 {
+		l.x.OnCommit(l.committed)
 	}
 }
 

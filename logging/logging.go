@@ -15,11 +15,19 @@ import (
 // recovery of somebody else's inside leaves nothing to see but its 500.
 //
 // The line is written at the moment the request ended for the client. That can
-// be before the handler has returned: at the deadline of package timeout the
-// line has "abandoned":true, and the late end of the handler is noted in a record
-// of its own, "http handler ended late", with the same request_id and, where it
-// panicked, with that. A connection that switched protocols is accounted to its
-// end, and so is a stream.
+// be before the handler has returned: at the deadline of package timeout, and
+// where the client has left for certain. Then the line has "abandoned":true, and
+// the late end of the handler is noted in a record of its own, "http handler
+// ended late", with the same request_id and, where it panicked, with that. A
+// connection that switched protocols is accounted to its end, and so is a stream.
+//
+// That a client has left is certain on HTTP/2 once its stream has closed, which is
+// seen where somebody has asked for the context's Done or Err; and on both
+// protocols when a write fails. A handler is given 100 ms to come back before it
+// counts as abandoned. On HTTP/1 the end of what the client sends is no such
+// certainty: it may have closed one half of the connection and still read. There,
+// and where nobody asks, the line waits for the first of the next write, the
+// handler's return and the deadline.
 func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("logging: " + err.Error())

@@ -25,7 +25,9 @@ func classify(e *exchange.Ending, whole, http2 bool) Outcome {
 	switch {
 	case e.Panic != nil:
 		return Panic
-	case e.Deadline && !e.ClientGone:
+	case e.Deadline && e.ClientGone: // it only found out
+		return ClientGone
+	case e.Deadline:
 		return Deadline
 	case e.TimedOut:
 		return WriteTimeout

@@ -15,11 +15,42 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/internal/peers"
 	"github.com/bulwark-go/bulwark/logging"
 )
 
-// What went wrong elsewhere and has no better place. The names are those of the
-// list of such reports; the rest of it is tested where it belongs.
+// What went wrong in the libraries that do this job today, and which test of ours
+// stands against it. What has no better place is below.
+//
+//	G33  a request is logged twice                         TestG33_ASecondMiddlewareAddsNoLine
+//	G34  200 for failed requests                           TestG34_AFailedRequestIsNo200
+//	G35  503 for the client, 200 in the log                TestG35_ADeadlineOnEitherSide
+//	G36  a WebSocket is logged as 200                      TestG36_AnUpgradeIs101AndAccountedToItsEnd TestG36_AnUpgradeByHand
+//	G37  a logger breaks Hijack                            TestG37_AHijack
+//	G38  push is lost                                      TestG38_G40_G42_OptionalInterfaces
+//	G39  a 1xx is taken for final                          TestG39_AnInformationalResponse
+//	G40  no FlushError, no Unwrap                          TestG38_G40_G42_OptionalInterfaces
+//	G41  sendfile is lost                                  TestG41_AFile
+//	G42  Flush panics                                      TestG38_G40_G42_OptionalInterfaces
+//	G43  bodies are kept in memory                         TestG43_AnUploadIsNotKept
+//	G44  adding attributes races                           TestG44_AddFromManyGoroutines
+//	G45  the order with a recovery                         TestG45_OnEitherSideOfARecovery
+//	G46  the request on every line of the handler          TestG46_AddedAttributesStandOnce
+//	G47  a stack as many lines                             TestG47_AStackIsOneAttributeOfOneLine
+//	G48  aborts are invisible, or 200                      TestG48_G49_AClientThatLeaves TestG48_AClientThatLeavesInTheMiddle
+//	G49  status 0 or 500 for a client that left            TestG48_G49_AClientThatLeaves
+//	G50  odd requests have no line                         TestG50_OddRequests
+//	G51  secrets of headers                                TestG51_G52_G53_G60_SecretsStayOut
+//	G52  tokens of the query                               TestG51_G52_G53_G60_SecretsStayOut
+//	G53  a recovery dumps cookies                          TestG51_G52_G53_G60_SecretsStayOut
+//	G54  X-Forwarded-For is believed                       TestG54_TheClientsAddress
+//	G55  X-Request-Id is not checked                       TestG55_AnInboundRequestID
+//	G56  health checks are noise, failures are not         TestG56_FailuresAreAlwaysKept
+//	G57  control characters                                TestG57_ValuesAreCleanAndCapped
+//	G58  outbound: the end of the body, a forgotten Close  TestG58_ACallEndsWithItsBody TestG58_AForgottenCloseIsNotLost
+//	G59  ErrAbortHandler hides the error                   TestG59_TheWriteErrorBehindErrAbortHandler
+//	G60  deny-lists leak                                   TestG51_G52_G53_G60_SecretsStayOut
+func TestPeersTable(t *testing.T) { peers.Check(t, "G", 33, 60) }
 
 // G34: a logger that asks the framework and not the wire says 200.
 func TestG34_AFailedRequestIsNo200(t *testing.T) {
@@ -48,6 +79,28 @@ func TestG37_AHijack(t *testing.T) {
 	m := s.lines.next(t)
 	require.Equal(t, "upgraded", m["outcome"])
 	require.NotContains(t, m, "http.response.status_code", "nobody knows what the handler wrote")
+}
+
+// G36: gorilla/websocket and httputil.ReverseProxy write the 101 themselves.
+func TestG36_AnUpgradeByHand(t *testing.T) {
+	const switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
+	s := start(t, false, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Mine", "never sent")
+		c, _, err := w.(http.Hijacker).Hijack()
+		if err == nil {
+			_, _ = io.WriteString(c, switching)
+			_ = c.Close()
+		}
+	}, func(_ *httptest.Server, c *logging.Config) { c.ResponseHeaders = []string{"X-Mine"} })
+	_, br := s.raw(t, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	res, err := http.ReadResponse(br, nil)
+	require.NoError(t, err)
+	require.Equal(t, 101, res.StatusCode)
+	m := s.lines.next(t)
+	require.Equal(t, "upgraded", m["outcome"])
+	require.EqualValues(t, 101, m["http.response.status_code"])
+	require.EqualValues(t, len(switching), m["http.response.body.size"])
+	require.NotContains(t, m, "http.response.header.x-mine")
 }
 
 // G38, G40, G42: what the server's writer can do the handler's can, and no more.

@@ -42,8 +42,8 @@ func TestG51_G52_G53_G60_SecretsStayOut(t *testing.T) {
 	require.Equal(t, []any{"text/html"}, m["http.request.header.accept"])
 	require.Equal(t, []any{"text/plain"}, m["http.response.header.content-type"])
 	require.NotContains(t, m, "http.request.header.x-absent")
-	require.Equal(t, `exchange: Post "https://REDACTED@idp.example/token?page=3&code=REDACTED": refused; `+
-		`parse "postgres://REDACTED@db:5432/app": invalid port; GET /internal?key=REDACTED`, m["error.message"])
+	require.Equal(t, `exchange: Post "https://REDACTED:REDACTED@idp.example/token?page=3&code=REDACTED": refused; `+
+		`parse "postgres://REDACTED:REDACTED@db:5432/app": invalid port; GET /internal?key=REDACTED`, m["error.message"])
 }
 
 func TestG57_ValuesAreCleanAndCapped(t *testing.T) {

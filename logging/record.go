@@ -15,9 +15,10 @@ type Record struct {
 	StatusIntended int // what the handler wanted, where that differs; else 0
 
 	Outcome   Outcome
-	Cause     error // why it failed, nil where nobody said
-	Panic     any   // the value of a panic, answered or not
-	Abandoned bool  // the handler was still running when the answer went out
+	Cause     error   // why it failed, nil where nobody said
+	Remarks   []error // what did not make it fail: what the shadow of package limits would have refused, say
+	Panic     any     // the value of a panic, answered or not
+	Abandoned bool    // the handler was still running when the answer went out, or the client had left
 
 	BytesIn  int64 // of the request's body, as read; outbound: of the response's
 	BytesOut int64 // of the response's body; outbound: of the request's
@@ -48,7 +49,7 @@ const (
 	// Deadline: the request's deadline passed before the response was complete.
 	Deadline Outcome = "deadline"
 	// ClientGone: the client left before the response was complete. Outbound: the
-	// caller's context was cancelled.
+	// caller's client has left.
 	ClientGone Outcome = "client_gone"
 	// WriteTimeout: a write deadline, as that of http.Server.WriteTimeout, passed.
 	WriteTimeout Outcome = "write_timeout"
@@ -59,9 +60,13 @@ const (
 	// Panic: the handler panicked, whether somebody answered for it or not.
 	Panic Outcome = "panic"
 	// Aborted: the handler ended with http.ErrAbortHandler or runtime.Goexit.
-	// Outbound: the body was closed, or forgotten, before its end.
+	// Outbound: the context was cancelled, or the body closed or forgotten, before
+	// its end.
 	Aborted Outcome = "aborted"
-	// Upgraded: the connection was hijacked or switched protocols.
+	// Upgraded: the connection was hijacked or switched protocols. The status of one
+	// that the client asked to switch is also seen where it is written to the
+	// connection by hand, its bytes being counted as the response's; that of a
+	// connection which is hijacked to be answered by hand is nobody's to know.
 	Upgraded Outcome = "upgraded"
 	// Refused: the request was turned away before its handler ran.
 	Refused Outcome = "refused"

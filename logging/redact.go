@@ -124,6 +124,9 @@ func withoutUser(place string) string {
 	if at < 0 {
 		return place
 	}
+	if strings.Contains(place[:at], ":") {
+		return redacted + ":" + redacted + place[at:]
+	}
 	return redacted + place[at:]
 }
 

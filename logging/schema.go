@@ -4,7 +4,7 @@ package logging
 type names struct {
 	method, methodOriginal, path, query, route, status string
 	bytesIn, bytesOut, duration                        string
-	client, peer, agent, proto                         string
+	client, clientIP, peer, peerIP, agent, proto       string
 	id, trace, span                                    string
 	errType, errMessage                                string
 	panicType, panicMessage, panicStack                string
@@ -12,33 +12,40 @@ type names struct {
 	server, port, url                                  string // outbound
 }
 
-// The keys by Schema.
+// The keys by Schema. A test holds all that is written against the definitions
+// named here.
 var schemas = [...]names{
-	// HTTP semantic conventions 1.38, spans and metrics:
-	// https://opentelemetry.io/docs/specs/semconv/http/http-spans/ and
-	// https://opentelemetry.io/docs/specs/semconv/registry/attributes/
+	// OpenTelemetry's semantic conventions for HTTP server and client spans,
+	// github.com/open-telemetry/semantic-conventions docs/http/http-spans.md, and
+	// docs/registry/attributes/exception.md for panics. Durations have the names of
+	// the metrics, http.server.request.duration and http.client.request.duration.
+	// trace_id and span_id are those of the specification's "Trace Context in
+	// non-OTLP Log Formats". error.message is deprecated in the registry in favour
+	// of names of each domain, of which HTTP has none.
 	OTel: otelNames("http.server.request.duration"),
-	// Elastic Common Schema 8: https://www.elastic.co/docs/reference/ecs/ecs-http
-	// and its neighbours client, error, event, tracing, url and user_agent. It has
-	// no field for the route; OpenTelemetry's name serves, as ECS is merging into
-	// its conventions.
+	// Elastic Common Schema, github.com/elastic/ecs schemas/*.yml: http, url, client,
+	// source, server, user_agent, error, event and tracing (whose fields have no
+	// prefix). Addresses that are IPs stand under .ip, too, as client.yml asks for. It
+	// has no field for the route, for single headers and for what panicked; there
+	// OpenTelemetry's names serve, as ECS is merging into its conventions.
 	ECS: {
 		method: "http.request.method",
 		path:   "url.path", query: "url.query", route: "http.route",
 		status: "http.response.status_code", bytesIn: "http.request.body.bytes", bytesOut: "http.response.body.bytes",
 		duration: "event.duration",
-		client:   "client.address", peer: "network.peer.address", agent: "user_agent.original", proto: "http.version",
+		client:   "client.address", clientIP: "client.ip", peer: "source.address", peerIP: "source.ip",
+		agent: "user_agent.original", proto: "http.version",
 		id: "http.request.id", trace: "trace.id", span: "span.id",
 		errType: "error.type", errMessage: "error.message",
-		panicType: "panic.type", panicMessage: "panic.message", panicStack: "error.stack_trace",
-		requestHeader: "http.request.headers.", responseHeader: "http.response.headers.",
+		panicType: "exception.type", panicMessage: "exception.message", panicStack: "error.stack_trace",
+		requestHeader: "http.request.header.", responseHeader: "http.response.header.",
 		server: "server.address", port: "server.port", url: "url.full",
 	},
-	// Google Cloud Logging: the special fields of structured payloads,
-	// https://cloud.google.com/logging/docs/agent/logging/configuration#special-fields,
-	// and HttpRequest of the LogEntry,
-	// https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#HttpRequest,
-	// see httpRequest. What has no place there keeps OpenTelemetry's names.
+	// Google Cloud Logging: HttpRequest of the LogEntry,
+	// github.com/googleapis/googleapis google/logging/type/http_request.proto, in the
+	// JSON form of protobuf, see httpRequest; and the special fields of structured
+	// payloads, https://cloud.google.com/logging/docs/structured-logging. What has no
+	// place there keeps OpenTelemetry's names.
 	GCP: gcpNames(),
 }
 

@@ -54,7 +54,7 @@ func TestSchemaECS(t *testing.T) {
 		"level": "ERROR", "http.request.method": "PROPFIND",
 		"url.path": "/users/7", "url.query": "a=REDACTED", "http.route": "/users/{id}",
 		"http.response.status_code": 500.0, "http.request.body.bytes": 0.0, "http.response.body.bytes": 5.0,
-		"client.address": "192.0.2.1", "user_agent.original": "curl/8", "http.version": "1.1",
+		"client.address": "192.0.2.1", "client.ip": "192.0.2.1", "user_agent.original": "curl/8", "http.version": "1.1",
 		"http.request.id": "id1", "trace.id": "0af7651916cd43dd8448eb211c80319c", "span.id": "b7ad6b7169203331",
 		"outcome": "error", "event.outcome": "failure", "error.type": "500",
 	}, keysOf(m, "event.duration"))

@@ -173,6 +173,31 @@ func TestG58_AForgottenCloseIsNotLost(t *testing.T) {
 	require.Contains(t, m["error.message"], "never closed")
 }
 
+// The same of a stream of HTTP/2, of which the transport holds its end.
+func TestG58_AForgottenStreamIsNotLost(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1<<16)) }))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	l := newLines()
+	c := &http.Client{Transport: logging.NewTransport(logging.TransportConfig{Base: s.Client().Transport, Logger: l.logger()})}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel() // and the stream with it
+	func() {
+		r, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
+		res, err := c.Do(r)
+		require.NoError(t, err)
+		require.Equal(t, 2, res.ProtoMajor)
+	}()
+	for deadline := time.Now().Add(10 * time.Second); len(l.wrote) == 0 && time.Now().Before(deadline); {
+		runtime.GC()
+		runtime.Gosched()
+	}
+	m := l.next(t)
+	require.Equal(t, "aborted", m["outcome"])
+	require.Contains(t, m["error.message"], "never closed")
+}
+
 func TestIDsArePassedOn(t *testing.T) {
 	const tp = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 	got := make(chan http.Header, 1)

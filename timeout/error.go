@@ -10,7 +10,10 @@ import (
 )
 
 // ErrClientGone is the context.Cause of a request whose client has left: 499 in
-// the log, nothing on the wire. errors.Is finds context.Canceled in it.
+// the log, nothing on the wire. errors.Is finds context.Canceled in it. net/http
+// tells of that by a bare cancellation; so whoever cancels the contexts of
+// requests himself, through http.Server.BaseContext, say, should do it with a
+// cause (context.WithCancelCause), which is then the cause here.
 var ErrClientGone = exchange.ErrClientGone
 
 // Phase is what a request was doing when its time was up.
@@ -19,11 +22,11 @@ type Phase string
 // The phases.
 const (
 	// PhaseBody: it waited for the client's own body. The answer is 408.
-	PhaseBody = Phase(exchange.PhaseBody)
+	PhaseBody Phase = "body"
 	// PhaseHandler: the handler was at work and had not answered.
-	PhaseHandler = Phase(exchange.PhaseHandler)
+	PhaseHandler Phase = "handler"
 	// PhaseResponse: the response had begun; it was cut off.
-	PhaseResponse = Phase(exchange.PhaseResponse)
+	PhaseResponse Phase = "response"
 	// PhaseBudget: it was not started, for too little was left of the budget.
 	PhaseBudget Phase = "budget"
 )

@@ -1,14 +1,9 @@
 package timeout_test
 
 import (
-	"os"
-	"regexp"
-	"strconv"
-	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
+	"github.com/bulwark-go/bulwark/internal/peers"
 )
 
 // What went wrong in the libraries that do this job today, and which test of
@@ -60,41 +55,4 @@ import (
 //	T44  the caller's deadline is ignored                TestCallersBudget TestTransportTellsTheServer TestTransportAndMiddlewareAgree
 //	T45  408 for a slow server: retry storms             TestSlowServerWithBodyIs504
 //	T46  503 for a client that has not finished          TestStalledBodyHTTP1 TestStalledBodyHTTP2
-const rows = 46
-
-// The table above is kept true: every row is there, every test exists, and every
-// sentence is in the documentation.
-func TestPeersTable(t *testing.T) {
-	entries, err := os.ReadDir(".")
-	require.NoError(t, err)
-	var tests, doc, table string
-	for _, e := range entries {
-		b, err := os.ReadFile(e.Name())
-		require.NoError(t, err)
-		switch {
-		case e.Name() == "peers_test.go":
-			table = string(b)
-			tests += table
-		case strings.HasSuffix(e.Name(), "_test.go"):
-			tests += string(b)
-		default: // the documentation
-			doc += strings.ReplaceAll(strings.ReplaceAll(string(b), "\n// ", " "), "\n//", " ")
-		}
-	}
-	row := regexp.MustCompile(`(?m)^//\tT(\d+) +.*$`)
-	found := row.FindAllStringSubmatch(table, -1)
-	require.Len(t, found, rows)
-	for i, m := range found {
-		assert.Equal(t, strconv.Itoa(i+1), m[1])
-		proofs := 0
-		for _, name := range regexp.MustCompile(`\bTest\w+`).FindAllString(m[0], -1) {
-			assert.Contains(t, tests, "func "+name+"(", "row T%s", m[1])
-			proofs++
-		}
-		for _, sentence := range regexp.MustCompile(`"(.+)"`).FindAllStringSubmatch(m[0], -1) {
-			assert.Contains(t, doc, sentence[1], "row T%s", m[1])
-			proofs++
-		}
-		assert.Positive(t, proofs, "row T%s", m[1])
-	}
-}
+func TestPeersTable(t *testing.T) { peers.Check(t, "T", 1, 46) }

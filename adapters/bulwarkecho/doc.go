@@ -14,6 +14,9 @@
 //		limits.New(limits.Config{MaxBodyBytes: 1 << 20, ErrorHandler: errs.Write}), errs.Recover)
 //	err := (&http.Server{Addr: ":8080", Handler: stack(e)}).ListenAndServe() // was e.Start(":8080")
 //
+// What that changes for clients and in the log, measured against Echo's own
+// middleware, is in docs/migration.md in the repository.
+//
 // # Ordering
 //
 // Echo calls its error handler when all middleware is done. Around the whole of

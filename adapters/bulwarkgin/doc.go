@@ -18,6 +18,9 @@
 //
 //	engine.GET("/users/:id", bulwarkgin.Handler(getUser)) // func getUser(*gin.Context) error
 //
+// What that changes for clients and in the log, measured against Gin's own
+// middleware and gin-contrib's, is in docs/migration.md in the repository.
+//
 // # Ordering
 //
 // [Errors] comes first in the engine, before anything that replaces c.Request,

@@ -104,8 +104,7 @@ func upgrade(d *draw, a *act) {
 	v := verdict{status: 101, end: whole, outcome: "upgraded"}
 	a.traffic = &traffic{rounds * size, rounds * size}
 	if byHand {
-		v.logged = -1
-		a.traffic.out += len(greeting)
+		a.traffic.out += len(greeting) // nobody tells it from what follows
 	}
 	a.allow(v)
 	if outlives {

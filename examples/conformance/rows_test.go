@@ -361,7 +361,7 @@ var rows = []row{
 			return talk(w, byHand)
 		},
 		answer: switched,
-		line:   line{Outcome: "upgraded", In: 4, Out: len(byHand) + 4},
+		line:   line{Status: 101, Outcome: "upgraded", In: 4, Out: len(byHand) + 4},
 	}, {
 		desc: "WebSocket, the 101 through the writer", request: upgrade, http1Only: true, speaks: "ping",
 		handler: func(_ *scene, w http.ResponseWriter, _ *http.Request) error {

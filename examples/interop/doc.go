@@ -43,8 +43,8 @@
 //
 //	errmap.As(func(*net.OpError) errmap.Problem { return errmap.Problem{Status: http.StatusBadGateway} })
 //
-// The line of an upgrade says outcome "upgraded" and has no status: the proxy
-// writes its 101 onto the connection that it has taken over.
+// The line of an upgrade says 101 and outcome "upgraded", although the proxy
+// writes that 101 onto the connection that it has taken over.
 //
 // # http.FileServer
 //
@@ -64,8 +64,8 @@
 //
 // The upgrade lifts the deadline, through otelhttp, promhttp, gzhttp, chi and
 // rs/cors as well, and the line is written when the connection ends, with the
-// bytes that went over it. gorilla writes the 101 by itself, so that its line
-// has no status. The errors of a refused handshake may be returned to
+// bytes that went over it. gorilla writes the 101 by itself, and its line
+// has it, too. The errors of a refused handshake may be returned to
 // (*errmap.Mapper).Handler: the library's answer stands. Neither library serves
 // WebSocket over HTTP/2, with or without the stack.
 //

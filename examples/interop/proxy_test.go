@@ -139,8 +139,9 @@ func TestProxyUpgrade(t *testing.T) {
 	echoed("late")
 	require.NoError(t, conn.Close())
 
-	// The proxy writes the 101 onto the connection that it has taken over.
-	l := s.logged(t, 0, logging.Upgraded)
+	// The proxy writes the 101 onto the connection that it has taken over, and the
+	// line has it all the same.
+	l := s.logged(t, 101, logging.Upgraded)
 	assert.EqualValues(t, 9, l.In)
 	assert.Greater(t, l.Seconds, handshake.Seconds())
 }

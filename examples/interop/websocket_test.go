@@ -23,9 +23,6 @@ type library struct {
 	// it sends. Nobody may have answered where it returns an error.
 	echo func(w http.ResponseWriter, r *http.Request) error
 	dial func(t *testing.T, url string) conversation
-	// status is that of the line. Who writes the 101 onto the connection after
-	// taking it over keeps it from everybody.
-	status int
 }
 
 // conversation is a client's connection.
@@ -35,8 +32,8 @@ type conversation interface {
 }
 
 var libraries = []library{
-	{name: "coder", echo: coderEcho, dial: coderDial, status: 101},
-	{name: "gorilla", echo: gorillaEcho, dial: gorillaDial, status: 0},
+	{name: "coder", echo: coderEcho, dial: coderDial},
+	{name: "gorilla", echo: gorillaEcho, dial: gorillaDial},
 }
 
 func coderEcho(w http.ResponseWriter, r *http.Request) error {
@@ -141,7 +138,7 @@ func TestWebSocket(t *testing.T) {
 						assert.Equal(t, "late", c.ask(t, "late"))
 						s.quiet(t)
 						c.close()
-						l := s.logged(t, lib.status, logging.Upgraded)
+						l := s.logged(t, 101, logging.Upgraded)
 						assert.Greater(t, l.In, int64(len("earlylate")))
 						assert.Greater(t, l.Out, int64(len("earlylate")))
 						assert.Equal(t, "INFO", l.Level)
@@ -215,7 +212,7 @@ func TestWebSocketPanic(t *testing.T) {
 			require.Equal(t, 101, res.StatusCode)
 			rest, _ := io.ReadAll(res.Body) // how the connection ends is the library's
 			assert.NotContains(t, string(rest), "HTTP/1.1")
-			l := s.logged(t, lib.status, logging.Panic)
+			l := s.logged(t, 101, logging.Panic)
 			assert.Equal(t, "boom", l.Panic)
 		})
 	}

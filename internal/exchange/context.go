@@ -206,6 +206,9 @@ func (x *Exchange) parentEnded() {
 	case x.gate.Load()&gateLate != 0: // the deadline breaks the transport, and says why
 	case x.ClientGone():
 		x.endGone()
+		if x.original.ProtoMajor >= 2 && x.observed.Load() {
+			go x.awaitStream()
+		}
 	default:
 		x.finishAs(x.Parent())
 	}

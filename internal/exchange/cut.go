@@ -22,7 +22,12 @@ const (
 // broken, and broken says that there was one. Nobody but the caller writes from
 // here on.
 func (x *Exchange) breakIn() (broken bool) {
-	busy := x.gate.Or(gateClosed|gateLate|x.broken())&gateBusy != 0
+	return x.shut(x.gate.Or(gateClosed|gateLate|x.broken()), sealedLate)
+}
+
+// shut waits for the gate to be closed in earnest, which was in state before.
+func (x *Exchange) shut(before uint32, why seal) (broken bool) {
+	busy := before&gateBusy != 0
 	if busy && !x.wmu.TryLock() {
 		broken = true
 		_ = x.inner.setWriteDeadline(past)
@@ -30,7 +35,7 @@ func (x *Exchange) breakIn() (broken bool) {
 	} else if !busy {
 		x.wmu.Lock()
 	}
-	x.sealed = sealedLate
+	x.sealed = why
 	x.wmu.Unlock()
 	x.controlsOff()
 	return broken

@@ -199,6 +199,9 @@ func (x *Exchange) Disarm(before *Term, last bool) (inTime bool) {
 	}
 	if e := x.expiry.Load(); e != nil {
 		x.mu.Unlock()
+		if e.departed {
+			return true // nothing was answered; Leave tells of the late end
+		}
 		e.handlerBack()
 		x.awaitExpiry()
 		return false

@@ -39,13 +39,15 @@ func (x *Exchange) ending(panicked any) Ending {
 	e := Ending{BytesIn: x.bytesIn.Load(), Duration: x.Now()}
 	expiry := x.expiry.Load()
 	expired := expiry != nil
+	var seen string
 	if expired {
-		e.Duration, e.Abandoned = expiry.at, expiry.abandoned
+		e.Duration, e.Abandoned, e.ClientGone = expiry.at, expiry.abandoned, expiry.departed
 	} else {
-		x.SawRoute(x.req.Pattern) // the handler has returned: the request is ours again
+		seen = x.req.Pattern // the handler has returned: the request is ours again
 		e.ClientGone = x.ClientGone()
 	}
 	x.mu.Lock()
+	x.route = cmp.Or(seen, x.route)
 	e.Route = x.route
 	x.mu.Unlock()
 	x.copyTo(&e)
@@ -92,6 +94,7 @@ func (x *Exchange) fromWriter(e *Ending) {
 	if t := x.rare().traffic; t != nil {
 		e.BytesIn += t.in.Load()
 		e.BytesOut += t.out.Load()
+		e.Status = int(t.head.status.Load())
 	}
 	broken := x.cut || x.timedOut || e.Unanswered
 	switch {
@@ -114,6 +117,13 @@ const (
 	bufferedHTTP1 = 2 << 10
 	bufferedHTTP2 = 4 << 10
 )
+
+// headGoesWith reports whether the head goes out with a write of n bytes, even if
+// that fails. HTTP/2 takes a large write as a whole and counts nothing of one that
+// got stuck, but sends the head before it. HTTP/1 counts what it sent.
+func (x *Exchange) headGoesWith(n int) bool {
+	return n > bufferedHTTP2 && x.original.ProtoMajor >= 2 && !x.flushed && x.Parent().Err() == nil
+}
 
 // onWire reports whether the head of a response that broke off went out.
 func (x *Exchange) onWire() bool {

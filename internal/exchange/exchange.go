@@ -6,8 +6,9 @@
 // it; inner ones find the same one through the request's context. A request
 // travels inward through Enter (one allocation holds the exchange and the
 // clone of the request), meets the policies of the packages, and reaches the
-// handler, whose every write comes back through the exchange. Whatever ends
-// the request (the handler's return, its panic, the deadline) ends it in
+// handler, whose every write comes back through the exchange. Whatever ends the
+// request (the handler's return, its panic, the deadline, a client that leaves)
+// ends it in
 // [Exchange.end], which tells the observers exactly once. That is why the
 // order of the packages cannot make a log line lie.
 //
@@ -23,6 +24,7 @@ package exchange
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"runtime"
 	"sync/atomic"
@@ -124,7 +126,11 @@ func (x *Exchange) Leave() {
 		x.returnRequest()
 	}
 	takenOver, cut := x.handBack()
-	if !x.Expired() && (v != nil || !takenOver) { // else it is told of where it ended
+	switch {
+	case x.departed():
+		cut = true
+		x.lateAfterDeparture(v)
+	case !x.Expired() && (v != nil || !takenOver): // else it is told of where it ended
 		x.end(v)
 	}
 	x.left.Store(true)
@@ -165,14 +171,27 @@ func (x *Exchange) handBack() (takenOver, cut bool) {
 
 // pastWriteTimeout reports whether the server's WriteTimeout has passed, or is
 // about to. It began to count when the request's head was read, a moment
-// before us.
+// before us. A write deadline of the handler's own takes its place.
 func (x *Exchange) pastWriteTimeout() bool {
 	const moment = 10 * time.Millisecond
 	if !x.observed.Load() {
 		return false
 	}
+	if by := x.rare().writeBy.Load(); by != 0 {
+		return x.Now() >= time.Duration(by)
+	}
 	srv, ok := x.Parent().Value(http.ServerContextKey).(*http.Server)
 	return ok && srv.WriteTimeout > 0 && time.Since(x.start) > srv.WriteTimeout-moment
+}
+
+// keepWriteDeadline remembers a write deadline of the handler's own; the zero time
+// lifts it.
+func (x *Exchange) keepWriteDeadline(t time.Time) {
+	by := time.Duration(math.MaxInt64)
+	if !t.IsZero() {
+		by = max(1, t.Sub(x.start))
+	}
+	x.rarely().writeBy.Store(int64(by))
 }
 
 // exiting tells runtime.Goexit from a panic(nil) of GODEBUG=panicnil=1, which

@@ -1,19 +1,20 @@
 package exchange
 
 import (
-	"net/http"
 	"sync"
 	"time"
 )
 
-// expiry is a deadline that has passed before its handler was done.
+// expiry is the end of a request whose handler was not done: at its deadline, or
+// because the client left.
 type expiry struct {
 	back      chan struct{} // closed when the handler has returned
 	once      sync.Once
 	told      chan struct{} // closed when the deadline has been enforced and told of
 	at        time.Duration // when the client had its end
-	header    http.Header   // of the response, where the server does not wait for us
 	abandoned bool          // the handler was still running then; to be read after awaitExpiry
+	departed  bool          // it was the client that left, see departs
+	timedOut  bool          // or rather the server's WriteTimeout that sent it away
 }
 
 func (e *expiry) handlerBack() { e.once.Do(func() { close(e.back) }) }
@@ -96,7 +97,6 @@ func (x *Exchange) enforce(returned bool) {
 	x.expire(t)
 	e.at = x.Now()
 	if d != nil {
-		e.header = x.inner.w.Header().Clone() // the writer is the server's again once it goes on
 		close(d.fired)
 	}
 	e.await()

@@ -24,6 +24,7 @@ type taken struct {
 type traffic struct {
 	in, out atomic.Int64
 	over    atomic.Uint32 // what has ended: the handler, the connection
+	head    statusLine    // of a response that is written by hand
 }
 
 const (
@@ -48,6 +49,7 @@ func (x *Exchange) switchesProtocol() bool {
 // account makes the exchange end with the connection instead of the handler.
 func (x *Exchange) account(conn net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
 	t := &taken{Conn: conn, x: x, count: &traffic{}}
+	t.count.head.over.Store(x.committed.Load())
 	x.rarely().traffic = t.count
 	runtime.AddCleanup(t, (*Exchange).connectionEnded, x)
 	rw.Writer.Reset(t)
@@ -92,14 +94,24 @@ func (t *taken) Read(p []byte) (int, error) {
 func (t *taken) Write(p []byte) (int, error) {
 	n, err := t.Conn.Write(p)
 	t.count.out.Add(int64(n))
+	t.count.head.see(p[:n])
 	return n, err
 }
 
-// ReadFrom keeps the kernel's ways of copying.
-func (t *taken) ReadFrom(src io.Reader) (int64, error) {
+// ReadFrom keeps the kernel's ways of copying, once the head has been seen.
+func (t *taken) ReadFrom(src io.Reader) (total int64, err error) {
+	if !t.count.head.over.Load() {
+		total, err = io.CopyN(onlyWriter{t}, src, int64(len(t.count.head.seen)))
+		if err == io.EOF { //nolint:errorlint // CopyN returns it bare
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
 	n, err := io.Copy(t.Conn, src)
 	t.count.out.Add(n)
-	return n, err
+	return total + n, err
 }
 
 // NetConn returns the connection, as tls.Conn has it.

@@ -13,11 +13,17 @@ func (x *Exchange) Stamp(w http.ResponseWriter, key string, value []string) {
 	}
 }
 
-// WireHeader is the server's own header map. It may be read once the request
-// has ended: at the deadline the handler has a map of its own.
-func (x *Exchange) WireHeader() http.Header {
-	if e := x.expiry.Load(); e != nil && e.header != nil {
-		return e.header
+// OnCommit lets f see the headers with which the response is committed, at that
+// moment: later changes do not reach the client. To be called before the
+// handler runs.
+func (x *Exchange) OnCommit(f func(http.Header)) { x.rarely().commitHook = f }
+
+// ImplicitHeader is what goes out with the 200 that the server sends for a
+// handler that has returned and has written nothing; nil where the response was
+// committed.
+func (x *Exchange) ImplicitHeader() http.Header {
+	if x.committed.Load() || x.hijackedNow() {
+		return nil
 	}
 	return x.inner.w.Header()
 }

@@ -17,6 +17,7 @@ type notes struct {
 type noted struct {
 	mu        sync.Mutex
 	causes    []error
+	one       [1]error // room for the usual one of them
 	bodyErr   error
 	intended  int
 	panicked  any
@@ -61,6 +62,9 @@ func (n *noted) add(err error) {
 			return
 		}
 	}
+	if n.causes == nil {
+		n.causes = n.one[:0]
+	}
 	n.causes = append(n.causes, err)
 }
 
@@ -102,11 +106,11 @@ func bare(err error) bool {
 	return identical(err, context.DeadlineExceeded) || identical(err, context.Canceled)
 }
 
-// identical compares without asking the errors, whose methods may be hostile
-// and whose trees may be cyclic.
-func identical(a, b error) (same bool) {
+// identical compares without asking errors, whose methods may be hostile and
+// whose trees may be cyclic.
+func identical(a, b any) (same bool) {
 	defer func() { _ = recover() }() // types that cannot be compared are not the same
-	return a == b                    //nolint:errorlint // see above
+	return a == b
 }
 
 func (x *Exchange) noteExpiry(err error, gone bool) {

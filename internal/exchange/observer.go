@@ -10,7 +10,7 @@ type Observer interface {
 	// ID is the id of the request, "" where the observer gave it none.
 	ID() string
 	// Ended is called once, at the moment the request ended for the client,
-	// on the goroutine that ended it: the server's, or the timer's while the
+	// on the goroutine that ended it: the server's, or a timer's while the
 	// handler is still running. It must not touch the request's maps.
 	Ended(x *Exchange, e Ending)
 	// Late is called after Ended, when a handler that was abandoned has ended,

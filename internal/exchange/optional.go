@@ -74,8 +74,18 @@ func (s stringWriter) WriteString(str string) (int, error) {
 
 // CloseNotify is the deprecated one; what wraps a writer that has it must.
 func (c closeNotifier) CloseNotify() <-chan bool {
+	if c.x.original.ProtoMajor >= 2 {
+		if s := c.x.streamClosing(itself); s != nil {
+			return s.handler
+		}
+		over := make(chan bool, 1) // the deadline has answered; the server would panic
+		over <- true
+		return over
+	}
 	return c.x.inner.w.(http.CloseNotifier).CloseNotify() //nolint:staticcheck // offered because net/http still does
 }
+
+func itself(w http.ResponseWriter) http.ResponseWriter { return w }
 
 // piece bounds what the server writes at a time under an idle limit: it
 // reports no progress in between, and a client that takes a large write slowly
@@ -89,10 +99,12 @@ func inPieces[T []byte | string](x *Exchange, p T, write func(T) (int, error)) (
 		if x.streams() && len(q) > piece {
 			q = p[:piece]
 		}
-		eaten := x.eaten()
+		head, eaten := x.headGoesWith(len(q)), x.eaten()
 		n, err := write(q)
 		if eaten {
 			n, err = len(q), nil
+		} else if head && err != nil {
+			x.flushed = true
 		}
 		x.wrote(int64(n), err)
 		total, p = total+n, p[len(q):]

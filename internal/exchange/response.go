@@ -44,7 +44,7 @@ func (x *Exchange) Drop() {
 // running.
 func (x *Exchange) Abandoned() bool {
 	e := x.expiry.Load()
-	return e != nil && !e.isBack()
+	return e != nil && !e.departed && !e.isBack()
 }
 
 // Reportf writes to the server's ErrorLog what would be lost otherwise: nobody

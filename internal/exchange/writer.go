@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -47,6 +48,8 @@ const (
 	gateLate   uint32 = 4  // the deadline closed it, and ends the context
 	gateBroken uint32 = 8  // the transport is ours to break from here on
 	gateGone   uint32 = 16 // the client had left before that
+
+	gateDeparted uint32 = 32 // the client's leaving closed it
 )
 
 // seal says why writes are refused.
@@ -56,6 +59,7 @@ const (
 	sealedLate seal = iota // the deadline passed; also while that is not yet written down
 	sealedCut
 	sealedOver
+	sealedGone
 )
 
 var (
@@ -69,6 +73,8 @@ func (s seal) err() error {
 		return errCut
 	case sealedOver:
 		return errOver
+	case sealedGone:
+		return ErrClientGone
 	default:
 		return http.ErrHandlerTimeout
 	}
@@ -150,6 +156,9 @@ func (x *Exchange) commit(code int) {
 	x.committed.Store(true)
 	x.status = int32(code)
 	x.declared = -1
+	if told := x.rare().commitHook; told != nil {
+		told(x.inner.w.Header())
+	}
 	streams := x.streams()
 	if streams || x.observed.Load() { // else nobody asks
 		x.started = x.Now()
@@ -199,6 +208,12 @@ func (x *Exchange) wrote(n int64, err error) {
 	if err != nil && x.rare().writeErr == nil && !errors.Is(err, http.ErrBodyNotAllowed) &&
 		!errors.Is(err, http.ErrContentLength) {
 		x.rarely().writeErr = err
+		if x.original.ProtoMajor >= 2 && x.pastWriteTimeout() {
+			x.timedOut = true // the stream was reset for that, and the error does not say so
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) && x.ClientGone() {
+			x.departs()
+		}
 	}
 }
 
@@ -255,7 +270,10 @@ func (c core) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline: see SetReadDeadline.
 func (c core) SetWriteDeadline(t time.Time) error {
-	return c.x.controlled(func(in inner) error { return in.setWriteDeadline(t) })
+	return c.x.controlled(func(in inner) error {
+		c.x.keepWriteDeadline(t)
+		return in.setWriteDeadline(t)
+	})
 }
 
 // EnableFullDuplex: see SetReadDeadline.

@@ -2,6 +2,7 @@ package oteltraces_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -38,8 +39,12 @@ func run(t *testing.T, path, parent string) (lines []map[string]any, span tracet
 	t.Helper()
 	var out bytes.Buffer
 	spans := tracetest.NewInMemoryExporter()
+	ended := make(chan struct{})
 	stack := bulwark.Chain(
-		logging.New(logging.Config{Logger: slog.New(slog.NewJSONHandler(&out, nil))}),
+		logging.New(logging.Config{
+			Logger:   slog.New(slog.NewJSONHandler(&out, nil)),
+			OnRecord: func(context.Context, logging.Record) { close(ended) },
+		}),
 		otelhttp.NewMiddleware("",
 			otelhttp.WithTracerProvider(sdk.NewTracerProvider(sdk.WithSyncer(spans))),
 			otelhttp.WithPropagators(propagation.TraceContext{}),
@@ -47,7 +52,7 @@ func run(t *testing.T, path, parent string) (lines []map[string]any, span tracet
 		oteltraces.Line,
 		timeout.New(timeout.Config{Limit: time.Minute}),
 	)
-	srv := httptest.NewServer(stack(routes()))
+	srv := httptest.NewServer(stack(routes(ended)))
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, srv.URL+path, nil)
 	require.NoError(t, err)
 	if parent != "" {
@@ -69,16 +74,14 @@ func run(t *testing.T, path, parent string) (lines []map[string]any, span tracet
 	return lines, spans.GetSpans()[0]
 }
 
-func routes() http.Handler {
+// routes are a handler in time, and one that runs on until its request has ended.
+func routes(ended <-chan struct{}) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /users/{id}", func(_ http.ResponseWriter, r *http.Request) {
 		logging.Logger(r.Context()).Info("cache miss")
 	})
 	mux.Handle("GET /stuck", timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(
-		http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-			<-r.Context().Done()
-			time.Sleep(20 * time.Millisecond)
-		})))
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-ended })))
 	return mux
 }
 

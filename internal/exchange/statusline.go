@@ -1,0 +1,54 @@
+package exchange
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// statusLine reads the status of a response that somebody writes by hand to a
+// connection that he has hijacked, as gorilla/websocket and
+// httputil.ReverseProxy do with their 101.
+type statusLine struct {
+	over   atomic.Bool // nothing more is to be seen
+	status atomic.Int32
+
+	mu   sync.Mutex
+	seen [len("HTTP/1.1 101")]byte
+	n    int
+}
+
+// see looks at what was written, up to the first status that is final.
+func (s *statusLine) see(p []byte) {
+	if s.over.Load() || len(p) == 0 {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.n += copy(s.seen[s.n:], p); s.n == len(s.seen) {
+		s.status.Store(int32(finalStatus(s.seen[:])))
+		s.over.Store(true)
+	}
+}
+
+// finalStatus is the status at the beginning of a response (RFC 9112 section 4),
+// 0 where line begins none or an interim one: what follows that is not looked for.
+func finalStatus(line []byte) int {
+	const form = "HTTP/0.0 000"
+	if len(line) < len(form) {
+		return 0
+	}
+	status := 0
+	for i := range len(form) {
+		c := line[i]
+		switch {
+		case form[i] != '0' && c != form[i], form[i] == '0' && (c < '0' || c > '9'):
+			return 0
+		case i >= len(form)-3:
+			status = status*10 + int(c-'0')
+		}
+	}
+	if status != 101 && (status < 200 || status > 599) {
+		return 0
+	}
+	return status
+}
