@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -106,7 +107,8 @@ func wholeAndBusy(d *draw, a *act) {
 		}
 		return got
 	}
-	a.handler = func(a *act, w http.ResponseWriter, _ *http.Request) error {
+	a.handler = func(a *act, w http.ResponseWriter, r *http.Request) error {
+		defer context.AfterFunc(r.Context(), func() {})() // it wants to know, and goes on
 		w.Header().Set("Content-Length", strconv.Itoa(some))
 		if err := a.begin(w); err != nil {
 			return err
