@@ -81,6 +81,9 @@ func deaf(d *draw, a *act) {
 		v.status, v.body, v.logged = 0, "", 499
 	}
 	a.allow(v)
+	if begun && d.http2 {
+		a.allow(verdict{status: 200, end: left, body: v.body, logged: -1, intended: 200, outcome: v.outcome, why: "the client had left before the flush returned"})
+	}
 	if fails {
 		v.outcome, v.logged, v.why = "panic", -1, "the panic was before the farewell was over"
 		if begun {
@@ -184,7 +187,12 @@ func leavesInResponse(d *draw, a *act) {
 		return a.first(c, hard)
 	}
 	a.handler = func(a *act, w http.ResponseWriter, r *http.Request) error { return a.goesOn(w, r) }
-	a.allow(verdict{status: 200, end: left, body: a.text(some), rest: a.text(maxText), outcome: "client_gone"})
+	v := verdict{status: 200, end: left, body: a.text(some), rest: a.text(maxText), outcome: "client_gone"}
+	a.allow(v)
+	if d.http2 {
+		v.intended, v.logged, v.why = 200, -1, "the client had left before the first flush returned"
+		a.allow(v)
+	}
 }
 
 // leavesFull is a client that does not read, and then leaves.
@@ -207,7 +215,12 @@ func leavesFull(d *draw, a *act) {
 		}
 		return a.fill(w)
 	}
-	a.allow(verdict{status: 200, end: left, body: a.text(some), rest: a.text(maxText), outcome: "client_gone"})
+	v := verdict{status: 200, end: left, body: a.text(some), rest: a.text(maxText), outcome: "client_gone"}
+	a.allow(v)
+	if d.http2 {
+		v.intended, v.logged, v.why = 200, -1, "the client had left before the first flush returned"
+		a.allow(v)
+	}
 }
 
 // halfCloses says that it sends no more, and waits for its answer. Nothing tells

@@ -75,6 +75,9 @@ func (e *entry) draw(r *rand.Rand, id string) *act {
 			}
 			if e.away > 0 {
 				a.uncertain = true // the server takes no new stream then
+				if a.unseen {
+					a.allow(verdict{end: none})
+				}
 			}
 			return a
 		}

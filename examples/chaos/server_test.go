@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -228,11 +229,13 @@ func (w *world) close() error {
 
 // permitsAreBack lets as many requests in as there are permits, all at once.
 func (c *chaos) permitsAreBack() {
-	var all sync.WaitGroup
-	for _, w := range c.worlds {
-		all.Go(func() { c.fill(w) })
+	for some := range slices.Chunk(c.worlds, 3) { // all at once are more than two cores serve in time
+		var busy sync.WaitGroup
+		for _, w := range some {
+			busy.Go(func() { c.fill(w) })
+		}
+		busy.Wait()
 	}
-	all.Wait()
 }
 
 func (c *chaos) fill(w *world) {
