@@ -181,15 +181,26 @@ func TestAClientThatLeavesInItsBody(t *testing.T) {
 // A write that fails for want of a client says so, also where nobody else has
 // told yet and the handler hands its error on as its own.
 func TestAFailedWriteIsTheClientsLeaving(t *testing.T) {
-	for _, failure := range []error{syscall.EPIPE, syscall.ECONNRESET} {
+	for _, tt := range []struct {
+		major   int
+		failure error
+	}{
+		{1, &net.OpError{Op: "write", Err: syscall.EPIPE}},
+		{1, &net.OpError{Op: "write", Err: syscall.ECONNRESET}},
+		{2, &net.OpError{Op: "write", Err: syscall.EPIPE}},
+		{2, &net.OpError{Op: "write", Err: net.ErrClosed}},
+		{2, errors.New("client disconnected")},
+	} {
 		l := newLines()
 		errs := errmap.New(errmap.Config{})
 		h := logging.New(logging.Config{Logger: l.logger()})(errs.Handler(func(w http.ResponseWriter, _ *http.Request) error {
 			_, err := io.WriteString(w, "half")
 			return err
 		}))
-		w := failingWriter{httptest.NewRecorder(), &net.OpError{Op: "write", Err: failure}}
-		require.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(w, httptest.NewRequest("GET", "/", nil)) })
+		r := httptest.NewRequest("GET", "/", nil)
+		r.ProtoMajor = tt.major
+		w := failingWriter{httptest.NewRecorder(), tt.failure}
+		require.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(w, r) })
 		m := l.next(t)
 		require.Equal(t, "client_gone", m["outcome"], "%s", m["raw"])
 		require.Equal(t, "INFO", m["level"])

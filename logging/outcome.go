@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 
@@ -31,7 +32,7 @@ func classify(e *exchange.Ending, whole, http2 bool) Outcome {
 	case e.TimedOut:
 		return WriteTimeout
 	case e.WriteErr != nil:
-		return classifyWrite(e.WriteErr, http2 && e.ClientGone)
+		return classifyWrite(e.WriteErr, http2, e.ClientGone)
 	case e.Cut && !e.ClientGone && e.Cause != nil && !contains(e.Cause, context.Canceled, maxDepth):
 		return Error
 	case e.ClientGone && !whole && !e.Hijacked:
@@ -51,15 +52,22 @@ func classify(e *exchange.Ending, whole, http2 bool) Outcome {
 }
 
 // classifyWrite says why a write failed. A stream of HTTP/2 that the client has
-// reset has no error of its own; reset tells that it was.
-func classifyWrite(err error, reset bool) Outcome {
+// reset has no error of its own; gone tells that it was.
+func classifyWrite(err error, http2, gone bool) Outcome {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return WriteTimeout
-	case reset, peerGone(err):
+	case peerGone(err), http2 && (gone || connectionEnded(err)):
 		return ClientGone
 	}
 	return WriteError
+}
+
+// connectionEnded reports whether an HTTP/2 server has ended a connection because
+// its client has. It tells the handlers' writes so before it ends their contexts,
+// by errors that net/http does not export.
+func connectionEnded(err error) bool {
+	return errors.Is(err, net.ErrClosed) || err.Error() == "client disconnected"
 }
 
 // contains is errors.Is for a tree that may have no end, and without asking its

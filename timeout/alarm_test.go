@@ -1,6 +1,7 @@
 package timeout_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"sync"
@@ -38,11 +39,13 @@ func TestClocksDoNotMix(t *testing.T) {
 	}
 }
 
+type beganKey struct{}
+
 // What is left of one request's deadline does not end the next request.
 func TestDeadlinesDoNotMix(t *testing.T) {
 	const limit = 20 * time.Millisecond
 	h := timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		began := time.Now()
+		began := r.Context().Value(beganKey{}).(time.Time) // no later than the limit begins to count
 		switch r.URL.Path {
 		case "/stuck":
 			<-r.Context().Done()
@@ -67,7 +70,8 @@ func TestDeadlinesDoNotMix(t *testing.T) {
 					path = "/moved"
 				}
 				rec := httptest.NewRecorder()
-				h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, path, nil))
+				ctx := context.WithValue(t.Context(), beganKey{}, time.Now())
+				h.ServeHTTP(rec, httptest.NewRequestWithContext(ctx, http.MethodGet, path, nil))
 				if path == "/stuck" {
 					assert.Equal(t, http.StatusGatewayTimeout, rec.Code)
 				}

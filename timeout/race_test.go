@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"strings"
 	"sync"
 	"testing"
@@ -177,4 +180,36 @@ func TestRaceOfEndings(t *testing.T) {
 		}
 		clients.Wait()
 	})
+}
+
+// A connection breaks while an informational response goes out: the race
+// detector is silent, although net/http may still be writing the headers when the
+// handler goes on.
+func TestRaceAfterAnInformationalResponse(t *testing.T) {
+	v := variants[1]
+	s := v.start(t, timeout.New(timeout.Config{Limit: watchdog})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for i := 0; r.Context().Err() == nil; i++ {
+			w.Header().Set("X-Count", fmt.Sprint(i))
+			w.WriteHeader(http.StatusEarlyHints)
+		}
+	})))
+	tr := s.client.Transport.(*http.Transport)
+	var all sync.WaitGroup
+	for range 100 {
+		all.Go(func() {
+			var conn net.Conn
+			own := tr.Clone()
+			defer own.CloseIdleConnections()
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				GotConn:        func(c httptrace.GotConnInfo) { conn = c.Conn },
+				Got1xxResponse: func(int, textproto.MIMEHeader) error { return conn.Close() },
+			})
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+			if assert.NoError(t, err) {
+				_, err = own.RoundTrip(req)
+				assert.Error(t, err)
+			}
+		})
+	}
+	all.Wait()
 }

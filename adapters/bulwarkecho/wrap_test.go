@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -275,3 +276,21 @@ func TestWrapHijack(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "hello\n", line)
 }
+
+// A flush that failed is no success to the middleware.
+func TestWrapSaysThatAFlushFailed(t *testing.T) {
+	e := echo.New()
+	var got error
+	e.GET("/", func(c *echo.Context) error { return c.String(200, "half") }, bulwarkecho.Wrap(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r)
+			got = http.NewResponseController(w).Flush()
+		})
+	}))
+	e.ServeHTTP(unflushable{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
+	assert.ErrorIs(t, got, io.ErrClosedPipe)
+}
+
+type unflushable struct{ *httptest.ResponseRecorder }
+
+func (unflushable) FlushError() error { return io.ErrClosedPipe }

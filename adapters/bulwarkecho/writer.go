@@ -29,7 +29,18 @@ func (b *baseWriter) WriteHeader(code int) {
 // Flush and Hijack are there because *echo.Response has them, and some
 // middleware asks by type.
 
-func (b *baseWriter) Flush() { _ = http.NewResponseController(b.ResponseWriter).Flush() }
+func (b *baseWriter) Flush() { _ = b.FlushError() }
+
+// FlushError flushes. Echo's own Flush does not say whether it failed, and a
+// middleware would take a response that broke to have been sent; so the writer
+// beneath is asked once more, which has nothing left to do then.
+func (b *baseWriter) FlushError() error {
+	err := http.NewResponseController(b.ResponseWriter).Flush()
+	if res, _ := echo.UnwrapResponse(b.ResponseWriter); err == nil && res != nil {
+		err = http.NewResponseController(res.Unwrap()).Flush()
+	}
+	return err
+}
 
 func (b *baseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(b.ResponseWriter).Hijack()

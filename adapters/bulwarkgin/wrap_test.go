@@ -291,3 +291,21 @@ func TestWrapHijackUnsupported(t *testing.T) {
 	require.Len(t, errs.written, 1)
 	assert.ErrorIs(t, errs.written[0], http.ErrNotSupported)
 }
+
+// A flush that failed is no success to the middleware.
+func TestWrapSaysThatAFlushFailed(t *testing.T) {
+	e := gin.New()
+	var got error
+	e.GET("/", bulwarkgin.Wrap(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r)
+			got = http.NewResponseController(w).Flush()
+		})
+	}), func(c *gin.Context) { c.String(200, "half") })
+	e.ServeHTTP(unflushable{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
+	assert.ErrorIs(t, got, io.ErrClosedPipe)
+}
+
+type unflushable struct{ *httptest.ResponseRecorder }
+
+func (unflushable) FlushError() error { return io.ErrClosedPipe }

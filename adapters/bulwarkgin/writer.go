@@ -35,6 +35,17 @@ func (b *baseWriter) WriteHeader(code int) {
 	}
 }
 
+// FlushError flushes. Gin's own Flush does not say whether it failed, and a
+// middleware would take a response that broke to have been sent; so the writer
+// beneath is asked once more, which has nothing left to do then.
+func (b *baseWriter) FlushError() error {
+	b.ResponseWriter.Flush()
+	if u, ok := b.ResponseWriter.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return http.NewResponseController(u.Unwrap()).Flush()
+	}
+	return nil
+}
+
 // innerWriter is c.Writer for the wrapped handlers: gin.ResponseWriter on top
 // of the middleware's ResponseWriter, with the semantics of Gin's own.
 type innerWriter struct {

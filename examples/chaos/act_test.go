@@ -164,7 +164,11 @@ func (a *act) maybeGone() {
 			a.allow(v)
 			v.intended, v.logged, v.why = v.status, -1, "a write failed that may have got the head out"
 			a.allow(v)
+			v.intended = 0 // of a panic
+			a.allow(v)
 			v.intended, v.why = 500, "the same, and the handler returned the failure before anybody knew why"
+			a.allow(v)
+			v.logged = 0
 			a.allow(v)
 		}
 		v.status, v.intended, v.logged, v.why = 0, v.status, 499, "the connection broke before what was written was sent"

@@ -1,9 +1,11 @@
 package chaos_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/bulwark-go/bulwark/examples/internal/wire"
@@ -36,6 +38,88 @@ func leaves(d *draw, a *act) {
 		a.allow(verdict{end: left, logged: 499, outcome: "client_gone"})
 	} else {
 		a.gone(a.text(n))
+	}
+}
+
+// deaf is a handler that goes on although its client has left, with a response
+// that it has begun or not.
+func deaf(d *draw, a *act) {
+	begun, hard, then, fails := d.maybe(), d.maybe(), d.ms(0, 250), d.maybe()
+	a.what = fmt.Sprintf("begun %v, hard %v, for %v, panics %v", begun, hard, then, fails)
+	a.client = func(a *act, c client) wire.Answer {
+		_ = c.begin(a)
+		if begun {
+			return a.first(c, hard)
+		}
+		select {
+		case <-a.entered:
+		case <-c.broken():
+		}
+		return c.leave(hard)
+	}
+	a.lateEnd = "ok"
+	if fails {
+		a.lateEnd = "panic"
+	}
+	a.handler = func(a *act, w http.ResponseWriter, r *http.Request) error {
+		if begun {
+			if err := a.begin(w); err != nil {
+				return err
+			}
+		}
+		<-r.Context().Done()
+		time.Sleep(then)
+		r.Header.Set("X-Late", "what nobody may see")
+		w.Header().Set("X-Late", "what nobody may see")
+		if fails {
+			panic("too late for " + a.id)
+		}
+		return errBroken
+	}
+	v := verdict{status: 200, end: left, body: a.text(some), outcome: "client_gone"}
+	if !begun {
+		v.status, v.body, v.logged = 0, "", 499
+	}
+	a.allow(v)
+	if fails {
+		v.outcome, v.logged, v.why = "panic", -1, "the panic was before the farewell was over"
+		if begun {
+			v.logged = 0
+		}
+		a.allow(v)
+	}
+}
+
+// wholeAndBusy has answered all that there is to answer, and still has something
+// to do: to its client, which may go, that is a response like any other.
+func wholeAndBusy(d *draw, a *act) {
+	head, then, goes := d.maybe(), d.ms(0, 250), d.maybe()
+	a.what = fmt.Sprintf("HEAD %v, for %v, the client goes %v", head, then, goes)
+	if head {
+		a.req.Method = http.MethodHead
+	}
+	a.client = func(a *act, c client) wire.Answer {
+		_ = c.begin(a)
+		got := c.receive(a.notices)
+		if conn, ok := c.(*http1); ok && goes {
+			c.leave(false)
+			conn.Closed = true
+		}
+		return got
+	}
+	a.handler = func(a *act, w http.ResponseWriter, r *http.Request) error {
+		defer context.AfterFunc(r.Context(), func() {})() // it wants to know, and goes on
+		w.Header().Set("Content-Length", strconv.Itoa(some))
+		if err := a.begin(w); err != nil {
+			return err
+		}
+		time.Sleep(then)
+		return nil
+	}
+	if head {
+		a.ok(200, "")
+	} else {
+		a.ok(200, a.text(some))
 	}
 }
 

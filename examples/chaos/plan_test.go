@@ -153,6 +153,11 @@ func (e *entry) playInTurn() {
 			_ = conn.Close()
 		}
 	}
+	// Of a response with a length the last byte may come before the handler is
+	// back, and a client that closes at once before the server knows that it has it.
+	if last := e.acts[len(e.acts)-1]; last.reached.Load() > 0 {
+		last.await(last.returned, "the stack's return")
+	}
 	_ = conn.Close()
 }
 

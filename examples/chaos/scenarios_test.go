@@ -73,6 +73,8 @@ var scenarios = []scenario{
 	{name: "upgrade", weight: 4, make: upgrade, only: 1, last: true},
 
 	{name: "left", weight: 8, make: leaves, last: true},
+	{name: "deaf", weight: 3, make: deaf, last: true},
+	{name: "whole and busy", weight: 3, make: wholeAndBusy, last: true},
 	{name: "left in the body", weight: 4, make: leavesInBody, last: true},
 	{name: "left in the response", weight: 4, make: leavesInResponse, last: true},
 	{name: "left full", weight: 2, make: leavesFull, last: true},

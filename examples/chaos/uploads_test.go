@@ -146,9 +146,9 @@ func encoded(d *draw, a *act) {
 	a.traffic = &traffic{len(a.up), some}
 }
 
-// bombs are 10 MiB of zeros.
+// bombs are 6 MiB of zeros, of which any compressor makes less than maxBody.
 var bombs = sync.OnceValue(func() map[string]string {
-	all, zeros := map[string]string{}, make([]byte, 10<<20)
+	all, zeros := map[string]string{}, make([]byte, 6<<20)
 	for name, code := range codings {
 		all[name] = string(code(zeros))
 	}

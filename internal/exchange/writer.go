@@ -142,6 +142,12 @@ func (x *Exchange) inform(code int) {
 		}()
 	}
 	x.publish()
+	if wire := x.inner.w.Header(); x.original.ProtoMajor == 2 && x.headers.Load() == headersOwn {
+		// HTTP/2 hands the map itself to the goroutine that writes the frame, and does
+		// not wait for that on a connection that breaks. Only where it has to take out
+		// a length, which an informational response has not, does it make a copy.
+		wire.Set("Content-Length", "0")
+	}
 	x.inner.w.WriteHeader(code)
 }
 
