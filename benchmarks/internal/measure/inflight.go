@@ -1,0 +1,98 @@
+package measure
+
+import (
+	"net/http"
+	"runtime"
+	"sync"
+)
+
+// Waiting is what a request costs that waits in its handler, over its base.
+type Waiting struct {
+	Name       string
+	Bytes      Spread
+	Goroutines float64
+}
+
+// InFlight has n requests wait at once behind each way of wrapping a handler, in
+// turns. Stacks of goroutines double at powers of two, so a shallow handler may
+// hide what is around it behind the next power, or show it twice: room is how
+// much stack the handler has in use, in KiB, 0 or 3.
+func InFlight(rounds, n, room int, request Request, wrap func(http.Handler) []Contender) []Waiting {
+	var cs []Contender
+	w := &waiters{n: n, room: room}
+	cs = wrap(w)
+	base := bases(cs)
+	w.measure(cs[0].Handler, request) // the runtime keeps the goroutines it once had
+	bytes := make([][]float64, len(cs))
+	goroutines := make([]float64, len(cs))
+	for round := range rounds {
+		for turn := range cs {
+			i := (turn + round) % len(cs)
+			b, g := w.measure(cs[i].Handler, request)
+			bytes[i], goroutines[i] = append(bytes[i], b), g
+		}
+	}
+	var all []Waiting
+	for i, c := range cs {
+		b, ok := base[i]
+		if !ok {
+			continue
+		}
+		over := make([]float64, rounds)
+		for round := range over {
+			over[round] = bytes[i][round] - bytes[b][round]
+		}
+		all = append(all, Waiting{c.Name, Of(over), goroutines[i] - goroutines[b]})
+	}
+	return all
+}
+
+// waiters is a handler that asks for Done, as one does that waits for anything
+// but time, and waits.
+type waiters struct {
+	n, room int
+	arrived *sync.WaitGroup
+	release chan struct{}
+}
+
+func (h *waiters) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	wait := func() {
+		done := r.Context().Done()
+		h.arrived.Done()
+		select {
+		case <-h.release:
+		case <-done:
+		}
+	}
+	if h.room > 0 {
+		deep(wait)
+	} else {
+		wait()
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (h *waiters) measure(wrapped http.Handler, request Request) (bytes, goroutines float64) {
+	h.arrived, h.release = new(sync.WaitGroup), make(chan struct{})
+	before, goroutinesBefore := heap(), runtime.NumGoroutine()
+	var all sync.WaitGroup
+	h.arrived.Add(h.n)
+	for range h.n {
+		all.Go(func() { One(wrapped, request) })
+	}
+	h.arrived.Wait()
+	bytes = float64(heap()-before) / float64(h.n)
+	goroutines = float64(runtime.NumGoroutine()-goroutinesBefore) / float64(h.n)
+	close(h.release)
+	all.Wait()
+	return bytes, goroutines
+}
+
+// deep calls f with 3 KiB of stack in use.
+//
+//go:noinline
+func deep(f func()) {
+	var room [3 << 10]byte
+	f()
+	runtime.KeepAlive(&room)
+}

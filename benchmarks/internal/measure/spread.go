@@ -1,0 +1,30 @@
+// Package measure runs handlers side by side. Machines are shared and noisy, so
+// what is compared takes turns, and what counts is the ratio within one run.
+package measure
+
+import "slices"
+
+// Spread is what repeated measurements of one thing came to: the quartiles.
+type Spread struct{ Q1, Median, Q3 float64 }
+
+// Of sorts v and takes its quartiles. It panics where there are none.
+func Of(v []float64) Spread {
+	slices.Sort(v)
+	return Spread{at(v, 0.25), at(v, 0.5), at(v, 0.75)}
+}
+
+// At is the value of v under which the fraction q of all are, by interpolation.
+func At(v []float64, q float64) float64 {
+	v = slices.Clone(v)
+	slices.Sort(v)
+	return at(v, q)
+}
+
+func at(sorted []float64, q float64) float64 {
+	pos := q * float64(len(sorted)-1)
+	i := int(pos)
+	if i+1 == len(sorted) {
+		return sorted[i]
+	}
+	return sorted[i] + (pos-float64(i))*(sorted[i+1]-sorted[i])
+}
