@@ -41,10 +41,9 @@ func stuckDeadlines(h http.Handler) []measure.Contender {
 	}
 	cfg := config()
 	cfg.Limit = stuckLimit
-	serve := func(w http.ResponseWriter, r *http.Request) error { h.ServeHTTP(w, r); return nil }
 	for _, s := range stacks.Whole() {
 		if s.Name == stacks.Bulwark {
-			cs = append(cs, measure.Contender{Name: wholeBulwark, Handler: s.New(cfg, serve)})
+			cs = append(cs, measure.Contender{Name: wholeBulwark, Handler: s.New(cfg, handler(h))})
 		}
 	}
 	return cs
@@ -76,7 +75,6 @@ func deadline(e Effort) (report.Section, error) {
 			}
 		}
 	}
-	s.Plots = nil
 	return s, nil
 }
 

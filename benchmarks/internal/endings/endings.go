@@ -41,6 +41,8 @@ type Scenario struct {
 	Log func(lines []byte) string
 	// Limit is the deadline of a request. 0: calm.
 	Limit time.Duration
+	// Flight is how many requests may be in flight. 0: any number.
+	Flight int
 	// WriteTimeout is the server's. 0: none.
 	WriteTimeout time.Duration
 }
@@ -51,7 +53,7 @@ type run struct {
 	begin   sync.Once
 	let     chan struct{} // closed when a handler that is stuck is let go
 	note    chan string   // what the handler has to say about it
-	seen    chan struct{} // closed when the client has seen the beginning
+	seen    chan struct{} // closed when the client has seen what it waited for
 }
 
 // Cell is what became of a scenario with one library.
@@ -79,7 +81,7 @@ func (l *lines) bytes() []byte {
 func (s Scenario) Run(stack stacks.Stack) Cell {
 	r := &run{started: make(chan struct{}), let: make(chan struct{}), note: make(chan string, 8), seen: make(chan struct{})}
 	log := &lines{}
-	h := stack.New(stacks.Config{Limit: cmp.Or(s.Limit, calm), Body: bodyLimit, Decoded: decodedLimit, Log: log}, r.starts(s.Handler(r)))
+	h := stack.New(stacks.Config{Limit: cmp.Or(s.Limit, calm), Body: bodyLimit, Decoded: decodedLimit, Flight: s.Flight, Log: log}, r.starts(s.Handler(r)))
 	srv, addr, err := listen(h, s.WriteTimeout)
 	if err != nil {
 		return Cell{Client: err.Error()}
@@ -92,15 +94,21 @@ func (s Scenario) Run(stack stacks.Stack) Cell {
 }
 
 func (s Scenario) converse(r *run, addr string) string {
-	conn, err := net.Dial("tcp", addr)
+	conn, err := dial(addr)
 	if err != nil {
 		return err.Error()
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err.Error()
-	}
 	return s.Client(r, conn)
+}
+
+// dial opens a connection that is as patient as a client.
+func dial(addr string) (net.Conn, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return conn, conn.SetDeadline(time.Now().Add(patience))
 }
 
 // starts tells the client that the handler is running.

@@ -24,6 +24,8 @@ var promised = map[string]endings.Cell{
 	"panic":                        {"500", "500 panic"},
 	"panic in the response":        {"200, broken off", "200 panic"},
 	"http.ErrAbortHandler":         {"200, broken off", "200 aborted"},
+	"too many at once":             {"503", "503 refused; 200 ok"},
+	"after a panic":                {"200", "500 panic; 200 ok"},
 	"too large, stalling":          {"413", "413 refused"},
 	"too large, chunked, stalling": {"413", "413 ok"},
 	"zip bomb":                     {"413, the handler got 1 MiB", "413 ok"},

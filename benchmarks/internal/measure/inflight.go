@@ -13,14 +13,19 @@ type Waiting struct {
 	Goroutines float64
 }
 
-// InFlight has n requests wait at once behind each way of wrapping a handler, in
-// turns. Stacks of goroutines double at powers of two, so a shallow handler may
-// hide what is around it behind the next power, or show it twice: room is how
-// much stack the handler has in use, in KiB, 0 or 3.
-func InFlight(rounds, n, room int, request Request, wrap func(http.Handler) []Contender) []Waiting {
-	var cs []Contender
-	w := &waiters{n: n, room: room}
-	cs = wrap(w)
+// Waiters are requests that wait at once.
+type Waiters struct {
+	N    int
+	Deep bool // the handler has 3 KiB of stack in use
+	Asks bool // it asks for Done, as one does that waits for anything but time
+}
+
+// InFlight has them wait behind each way of wrapping a handler, in turns. Stacks
+// of goroutines double at powers of two, so a shallow handler may hide what is
+// around it behind the next power, or show it twice.
+func (ws Waiters) InFlight(rounds int, request Request, wrap func(http.Handler) []Contender) []Waiting {
+	w := &waiting{Waiters: ws}
+	cs := wrap(w)
 	base := bases(cs)
 	w.measure(cs[0].Handler, request) // the runtime keeps the goroutines it once had
 	bytes := make([][]float64, len(cs))
@@ -47,42 +52,45 @@ func InFlight(rounds, n, room int, request Request, wrap func(http.Handler) []Co
 	return all
 }
 
-// waiters is a handler that asks for Done, as one does that waits for anything
-// but time, and waits.
-type waiters struct {
-	n, room int
+// waiting is their handler.
+type waiting struct {
+	Waiters
 	arrived *sync.WaitGroup
 	release chan struct{}
 }
 
-func (h *waiters) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	wait := func() {
-		done := r.Context().Done()
-		h.arrived.Done()
-		select {
-		case <-h.release:
-		case <-done:
-		}
-	}
-	if h.room > 0 {
-		deep(wait)
+func (h *waiting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.Deep {
+		deep(func() { h.wait(r) })
 	} else {
-		wait()
+		h.wait(r)
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (h *waiters) measure(wrapped http.Handler, request Request) (bytes, goroutines float64) {
+func (h *waiting) wait(r *http.Request) {
+	var done <-chan struct{}
+	if h.Asks {
+		done = r.Context().Done()
+	}
+	h.arrived.Done()
+	select {
+	case <-h.release:
+	case <-done:
+	}
+}
+
+func (h *waiting) measure(wrapped http.Handler, request Request) (bytes, goroutines float64) {
 	h.arrived, h.release = new(sync.WaitGroup), make(chan struct{})
 	before, goroutinesBefore := heap(), runtime.NumGoroutine()
 	var all sync.WaitGroup
-	h.arrived.Add(h.n)
-	for range h.n {
+	h.arrived.Add(h.N)
+	for range h.N {
 		all.Go(func() { One(wrapped, request) })
 	}
 	h.arrived.Wait()
-	bytes = float64(heap()-before) / float64(h.n)
-	goroutines = float64(runtime.NumGoroutine()-goroutinesBefore) / float64(h.n)
+	bytes = float64(heap()-before) / float64(h.N)
+	goroutines = float64(runtime.NumGoroutine()-goroutinesBefore) / float64(h.N)
 	close(h.release)
 	all.Wait()
 	return bytes, goroutines

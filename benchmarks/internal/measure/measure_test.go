@@ -59,7 +59,7 @@ func TestInterleave(t *testing.T) {
 
 // TestInFlight sees what a waiting request keeps, and its goroutines.
 func TestInFlight(t *testing.T) {
-	ws := measure.InFlight(3, 100, 3, get, func(h http.Handler) []measure.Contender {
+	ws := measure.Waiters{N: 100, Deep: true, Asks: true}.InFlight(3, get, func(h http.Handler) []measure.Contender {
 		return []measure.Contender{
 			{Name: "bare", Handler: h},
 			{Name: "keeps", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

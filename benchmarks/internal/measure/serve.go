@@ -32,8 +32,10 @@ func One(h http.Handler, request Request) { one(h, &discard{make(http.Header)}, 
 
 func one(h http.Handler, w *discard, request Request) {
 	ctx, cancel := context.WithCancel(connection)
-	h.ServeHTTP(w, request(ctx))
+	r := request(ctx)
+	h.ServeHTTP(w, r)
 	cancel()
+	runtime.KeepAlive(r) // as the server's connection does
 	clear(w.header)
 }
 

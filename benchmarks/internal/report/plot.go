@@ -21,6 +21,7 @@ import (
 type Bars struct {
 	File, Title, Unit string
 	Highlight         string // the prefix of the names that stand out
+	Pale              string // what it means that a bar is pale
 	Bars              []Bar
 }
 
@@ -28,6 +29,7 @@ type Bars struct {
 type Bar struct {
 	Name             string
 	Value, Low, High float64
+	Pale             bool
 }
 
 // The colours are of middle lightness and the ground is transparent: the page
@@ -40,7 +42,7 @@ var (
 )
 
 const (
-	width     = vg.Length(820)
+	plotWidth = vg.Length(820)
 	barHeight = vg.Length(13)
 	fontSize  = vg.Length(11)
 )
@@ -50,7 +52,7 @@ func (b Bars) SVG(w io.Writer) error {
 	p := plot.New()
 	p.BackgroundColor = nil
 	p.Title.Text = b.Title
-	p.X.Label.Text = b.Unit
+	p.X.Label.Text = b.label()
 	p.X.Min = 0
 	p.Title.Padding = vg.Length(8)
 	for _, s := range []*text.Style{&p.Title.TextStyle, &p.X.Label.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
@@ -65,7 +67,7 @@ func (b Bars) SVG(w io.Writer) error {
 	if err := b.add(p, bars); err != nil {
 		return err
 	}
-	writer, err := p.WriterTo(width, vg.Length(len(bars))*(barHeight+9)+70, "svg")
+	writer, err := p.WriterTo(plotWidth, vg.Length(len(bars))*(barHeight+9)+70, "svg")
 	if err != nil {
 		return err
 	}
@@ -73,9 +75,16 @@ func (b Bars) SVG(w io.Writer) error {
 	if _, err := writer.WriteTo(&svg); err != nil {
 		return err
 	}
-	// Whoever looks at it need not have the font; these have the same widths.
-	_, err = w.Write(bytes.ReplaceAll(svg.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;")))
+	_, err = w.Write(b.anywhere(svg.Bytes()))
 	return err
+}
+
+// label is what stands below.
+func (b Bars) label() string {
+	if b.Pale == "" {
+		return b.Unit
+	}
+	return b.Unit + "; pale: " + b.Pale
 }
 
 func sans(s *text.Style) {
@@ -96,6 +105,9 @@ func (b Bars) add(p *plot.Plot, bars []Bar) error {
 		chart.Horizontal, chart.XMin, chart.LineStyle.Width, chart.Color = true, float64(i), 0, grey
 		if b.Highlight != "" && strings.HasPrefix(bar.Name, b.Highlight) {
 			chart.Color = highlight
+		}
+		if bar.Pale {
+			chart.Color = faint
 		}
 		p.Add(chart)
 		names = append(names, bar.Name)

@@ -24,14 +24,23 @@ type Bound struct {
 }
 
 // AtMost is the bound that got is no more than want. format is that of both, in
-// the manner of package fmt.
+// the manner of package fmt; where it hides by how much a bound is missed, more
+// digits are shown.
 func AtMost(what, format string, want, got float64) Bound {
-	return Bound{what, "≤ " + fmt.Sprintf(format, want), fmt.Sprintf(format, got), got <= want}
+	return bound(what, "≤ ", format, want, got, got <= want)
 }
 
 // AtLeast is the bound that got is no less than want.
 func AtLeast(what, format string, want, got float64) Bound {
-	return Bound{what, "≥ " + fmt.Sprintf(format, want), fmt.Sprintf(format, got), got >= want}
+	return bound(what, "≥ ", format, want, got, got >= want)
+}
+
+func bound(what, sign, format string, want, got float64, held bool) Bound {
+	b := Bound{what, sign + fmt.Sprintf(format, want), fmt.Sprintf(format, got), held}
+	if !held && b.Want == sign+b.Got {
+		b.Got = fmt.Sprintf("%g", got)
+	}
+	return b
 }
 
 // Table is one of text; the first column holds names.

@@ -29,8 +29,8 @@ var page = report.Page{
 		Name: "row", Title: "A row, of 1", About: "How.",
 		Bounds: []report.Bound{report.AtMost("time", "%.1f", 1, 0.5), report.AtLeast("speed", "%.0f", 3, 2)},
 		Tables: []report.Table{{Head: []string{"", "ns"}, Rows: [][]string{{"peer", "12\n13"}}}},
-		Plots: []report.Bars{{File: "row.svg", Title: "Row", Unit: "ns", Highlight: "B", Bars: []report.Bar{
-			{Name: "Bulwark", Value: 1, Low: 0.5, High: 2}, {Name: "peer <1>", Value: 300, Low: 290, High: 305},
+		Plots: []report.Bars{{File: "row.svg", Title: "Row", Unit: "ns", Highlight: "B", Pale: "less", Bars: []report.Bar{
+			{Name: "Bulwark", Value: 1, Low: 0.5, High: 2}, {Name: "peer <1>", Value: 300, Low: 290, High: 305, Pale: true},
 		}}},
 	}},
 }
@@ -67,6 +67,13 @@ How.
 | peer | 12<br>13 |
 `
 
+// TestBound: a bound that is missed by little does not look as if it were held.
+func TestBound(t *testing.T) {
+	assert.Equal(t, report.Bound{What: "time", Want: "≤ 0.70", Got: "0.70", Held: true}, report.AtMost("time", "%.2f", 0.7, 0.7))
+	assert.Equal(t, report.Bound{What: "time", Want: "≤ 0.70", Got: "0.702"}, report.AtMost("time", "%.2f", 0.7, 0.702))
+	assert.Equal(t, report.Bound{What: "speed", Want: "≥ 2 s", Got: "3 s", Held: true}, report.AtLeast("speed", "%.0f s", 2, 3))
+}
+
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, page.Write(dir))
@@ -94,7 +101,7 @@ func TestPlot(t *testing.T) {
 			text.Write(chars)
 		}
 	}
-	for _, s := range []string{"Row", "ns", "Bulwark", "peer <1>", "1.0", "300"} {
+	for _, s := range []string{"Row", "ns; pale: less", "Bulwark", "peer <1>", "1.0", "300"} {
 		assert.Contains(t, text.String(), s)
 	}
 	assert.NotContains(t, svg.String(), "fill:#FFFFFF")

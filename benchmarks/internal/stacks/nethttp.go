@@ -6,8 +6,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/bulkhead"
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
-	failsafe "github.com/failsafe-go/failsafe-go/timeout"
+	failsafetimeout "github.com/failsafe-go/failsafe-go/timeout"
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/httplog/v3"
@@ -60,7 +62,7 @@ func aroundWith(cfg Config, errs *errmap.Mapper) func(http.Handler) http.Handler
 	return bulwark.Chain(
 		logging.New(logging.Config{Logger: jsonTo(cfg.Log)}),
 		timeout.New(timeout.Config{Limit: cfg.Limit, ErrorHandler: errs.Write}),
-		limits.New(limits.Config{MaxBodyBytes: cfg.Body, MaxDecodedBytes: cfg.Decoded, ErrorHandler: errs.Write}),
+		limits.New(limits.Config{MaxBodyBytes: cfg.Body, MaxDecodedBytes: cfg.Decoded, MaxInFlight: cfg.Flight, ErrorHandler: errs.Write}),
 		errs.Recover,
 	)
 }
@@ -104,11 +106,15 @@ func chiStack() Stack {
 	return Stack{Name: Chi, Status: "http.response.status_code",
 		Bare: func(h Handler) http.Handler { return router(h) },
 		New: func(cfg Config, h Handler) http.Handler {
-			return router(h,
+			mws := []func(http.Handler) http.Handler{
 				httplog.RequestLogger(jsonTo(cfg.Log), &httplog.Options{Schema: httplog.SchemaOTEL, RecoverPanics: true}),
 				middleware.Timeout(cfg.Limit),
 				middleware.RequestSize(cfg.Body),
-			)
+			}
+			if cfg.Flight > 0 {
+				mws = append(mws, middleware.Throttle(cfg.Flight))
+			}
+			return router(h, mws...)
 		}}
 }
 
@@ -143,6 +149,10 @@ func inHlog(log zerolog.Logger, h http.Handler) http.Handler {
 func failsafeStack() Stack {
 	return Stack{Name: "failsafe-go: Timeout, MaxBytesHandler", Bare: bare,
 		New: func(cfg Config, h Handler) http.Handler {
-			return failsafehttp.NewHandler(http.MaxBytesHandler(bare(h), cfg.Body), failsafe.New[*http.Response](cfg.Limit))
+			policies := []failsafe.Policy[*http.Response]{failsafetimeout.New[*http.Response](cfg.Limit)}
+			if cfg.Flight > 0 {
+				policies = append(policies, bulkhead.New[*http.Response](uint(cfg.Flight)))
+			}
+			return failsafehttp.NewHandler(http.MaxBytesHandler(bare(h), cfg.Body), policies...)
 		}}
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/failsafehttp"
-	failsafe "github.com/failsafe-go/failsafe-go/timeout"
+	failsafetimeout "github.com/failsafe-go/failsafe-go/timeout"
 	"github.com/gin-gonic/gin"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/go-chi/httplog/v3"
@@ -45,7 +45,7 @@ func Deadlines(limit time.Duration, h http.Handler) []measure.Contender {
 		{Name: Bulwark, Handler: timeout.New(timeout.Config{Limit: limit})(h)},
 		{Name: TimeoutHandler, Handler: http.TimeoutHandler(h, limit, "")},
 		{Name: "chi Timeout", Handler: middleware.Timeout(limit)(h)},
-		{Name: "failsafe-go Timeout", Handler: failsafehttp.NewHandler(h, failsafe.New[*http.Response](limit))},
+		{Name: "failsafe-go Timeout", Handler: failsafehttp.NewHandler(h, failsafetimeout.New[*http.Response](limit))},
 		{Name: "bare Gin", Handler: ginBare(of(h))},
 		{Name: "gin-contrib/timeout", Handler: ginEngine(gin.WrapH(h), ginDeadline(limit)), Base: "bare Gin"},
 		{Name: "bare Echo v4", Handler: echo4Instance(of(h))},

@@ -19,6 +19,7 @@ type Config struct {
 	Limit   time.Duration // for a request
 	Body    int64         // the largest, in bytes
 	Decoded int64         // the largest after decoding, in bytes; 0: nothing is decoded
+	Flight  int           // requests at once; 0: any number
 	Log     io.Writer     // gets JSON, a line a request
 }
 
