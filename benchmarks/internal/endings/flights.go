@@ -1,6 +1,7 @@
 package endings
 
 import (
+	"bufio"
 	"io"
 	"net"
 	"net/http"
@@ -18,8 +19,12 @@ func flights() []Scenario {
 					return err.Error()
 				}
 				<-r.started
-				defer close(r.seen)
-				return another(r, conn)
+				second := another(r, conn)
+				close(r.seen)
+				if first := exchange(r, conn, bufio.NewReader(conn), ""); first.err != nil {
+					return first.String()
+				}
+				return second
 			},
 			Handler: func(r *run) stacks.Handler {
 				return after(func(w http.ResponseWriter, req *http.Request) error {
