@@ -44,7 +44,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	o := options{rows: rows(), effort: costs.Full}
 	fs := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	rounds := fs.Int("rounds", 0, "turns that handlers in this process take (default 60, with -short 8); what takes longer has fewer, in proportion")
+	rounds := fs.Int("rounds", 0, "turns that handlers in this process take (default 160, with -short 8); what takes longer has fewer, in proportion")
 	only := fs.String("only", "", "`rows` to run, by comma: "+strings.Join(names(o.rows), ", ")+" (default all)")
 	short := fs.Bool("short", false, "little of everything, in about a minute; its figures mean nothing")
 	fs.StringVar(&o.out, "out", "benchmarks", "existing `directory` for RESULTS.md and the plots")

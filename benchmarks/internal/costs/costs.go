@@ -27,7 +27,7 @@ func (e Effort) slow(n int) int {
 
 // Efforts.
 var (
-	Full  = Effort{Rounds: 240, Batch: 1000}
+	Full  = Effort{Rounds: 160, Batch: 1000}
 	Short = Effort{Rounds: 8, Batch: 500, Short: true}
 )
 

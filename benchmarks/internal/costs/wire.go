@@ -18,7 +18,7 @@ func loads(e Effort) measure.Load {
 	if e.Short {
 		return measure.Load{Conns: conns, Requests: 500, For: time.Second}
 	}
-	return measure.Load{Conns: conns, Requests: 10_000, For: 2 * time.Second}
+	return measure.Load{Conns: conns, Requests: 6000, For: 2 * time.Second}
 }
 
 func rawPost() []byte {

@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"math"
 	"net/http"
 	"runtime"
 	"sync"
@@ -10,7 +11,7 @@ import (
 type Waiting struct {
 	Name       string
 	Bytes      Spread
-	Goroutines float64
+	Goroutines float64 // to a hundredth: others come and go meanwhile
 }
 
 // Waiters are requests that wait at once.
@@ -47,10 +48,12 @@ func (ws Waiters) InFlight(rounds int, request Request, wrap func(http.Handler) 
 		for round := range over {
 			over[round] = bytes[i][round] - bytes[b][round]
 		}
-		all = append(all, Waiting{c.Name, Of(over), goroutines[i] - goroutines[b]})
+		all = append(all, Waiting{c.Name, Of(over), hundredths(goroutines[i] - goroutines[b])})
 	}
 	return all
 }
+
+func hundredths(v float64) float64 { return math.Round(100*v)/100 + 0 } // never -0
 
 // waiting is their handler.
 type waiting struct {
