@@ -57,7 +57,7 @@ func Rows() []Row {
 	}
 }
 
-const interleaved = "What each adds to a bare handler in the same framework: median [quartiles] over the rounds of one interleaved run; × is the ratio of the medians."
+const interleaved = "What each adds to a bare handler in the same framework: median [quartiles] over the rounds of one interleaved run; × is the ratio of the medians [and what 95 % of resamples of the rounds come to]."
 
 // table of costs, relative to one of them.
 func table(cs measure.Costs, to string) report.Table {
@@ -67,7 +67,7 @@ func table(cs measure.Costs, to string) report.Table {
 		t.Rows = append(t.Rows, []string{
 			c.Name,
 			fmt.Sprintf("%.0f [%.0f–%.0f]", c.Adds.Median, c.Adds.Q1, c.Adds.Q3),
-			fmt.Sprintf("%.2f [%.2f–%.2f]", r.Median, r.Q1, r.Q3),
+			ratioOf(r),
 			fmt.Sprintf("%.0f", c.Allocs),
 		})
 	}
@@ -76,9 +76,13 @@ func table(cs measure.Costs, to string) report.Table {
 
 // times is the bound of one cost as a multiple of another.
 func times(cs measure.Costs, name, to string, most float64) report.Bound {
-	return report.AtMost("time, × "+to, "%.2f", most, cs.Ratio(name, to).Median)
+	return report.AtMost("time, × "+to, "%.2f", most, cs.Ratio(name, to).Value)
 }
 
 func allocs(cs measure.Costs, name string, most float64) report.Bound {
 	return report.AtMost("allocations", "%.0f", most, cs.Of(name).Allocs)
+}
+
+func ratioOf(r measure.Ratio) string {
+	return fmt.Sprintf("%.2f [%.2f–%.2f]", r.Value, r.Low, r.High)
 }

@@ -94,7 +94,7 @@ func errmapAlone(e Effort) (report.Section, error) {
 		About: interleaved + " By hand: a chain of three errors.Is, and encoding/json. Bare sends the status and no body. Echo and huma look for an error of their own, and map nothing.",
 		Bounds: append(errmapBounds(cs),
 			allocs(cs, stacks.Rules50, 4),
-			report.AtMost("time with 500 rules, × with 5, within 10 %", "%.2f", 1.1, cs.Ratio(stacks.Rules500, stacks.Rules5).Median)),
+			report.AtMost("time with 500 rules, × with 5, within 10 %", "%.2f", 1.1, cs.Ratio(stacks.Rules500, stacks.Rules5).Value)),
 		Tables: []report.Table{table(cs, stacks.Floor)},
 	}, nil
 }

@@ -71,7 +71,7 @@ func stackOf(e Effort, h answers) (report.Section, error) {
 		About: interleaved + " A log line in JSON, a deadline, and a limit for the body, which has 1 KiB and is read.",
 		Bounds: []report.Bound{
 			times(cs, stacks.Bulwark, stacks.Floor, 1),
-			report.AtMost("time, × the best peer stack ("+best+")", "%.2f", 0.5, cs.Ratio(stacks.Bulwark, best).Median),
+			report.AtMost("time, × the best peer stack ("+best+")", "%.2f", 0.5, cs.Ratio(stacks.Bulwark, best).Value),
 			times(cs, stacks.Bulwark, stacks.Echo5, 1.2),
 		},
 		Tables: []report.Table{t},
@@ -118,19 +118,18 @@ func load(e Effort) (report.Section, error) {
 	s := report.Section{
 		Title:  "A server under load",
 		About:  fmt.Sprintf("Requests per second over loopback on %d connections, POST with 1 KiB: median [quartiles] of interleaved rounds. Client and server share the machine.", conns),
-		Bounds: []report.Bound{report.AtLeast("requests per second, × "+stacks.Floor, "%.2f", 1, ts.Ratio(stacks.Bulwark, stacks.Floor).Median)},
+		Bounds: []report.Bound{report.AtLeast("requests per second, × "+stacks.Floor, "%.2f", 1, ts.Ratio(stacks.Bulwark, stacks.Floor).Value)},
 		Plots:  []report.Bars{{File: "load.svg", Title: "A server under load", Unit: "requests per second", Highlight: stacks.Bulwark}},
 	}
 	for _, p := range peers {
-		s.Bounds = append(s.Bounds, report.AtLeast("requests per second, × "+p, "%.2f", 1.3, ts.Ratio(stacks.Bulwark, p).Median))
+		s.Bounds = append(s.Bounds, report.AtLeast("requests per second, × "+p, "%.2f", 1.3, ts.Ratio(stacks.Bulwark, p).Value))
 	}
 	t := report.Table{Head: []string{"", "requests per second", "× bare", "× " + stacks.Floor}}
 	for _, c := range ts {
 		q := c.PerSecond
 		t.Rows = append(t.Rows, []string{c.Name,
 			fmt.Sprintf("%.0f [%.0f–%.0f]", q.Median, q.Q1, q.Q3),
-			fmt.Sprintf("%.2f", ts.Ratio(c.Name, "bare").Median),
-			fmt.Sprintf("%.2f", ts.Ratio(c.Name, stacks.Floor).Median)})
+			ratioOf(ts.Ratio(c.Name, "bare")), ratioOf(ts.Ratio(c.Name, stacks.Floor))})
 		s.Plots[0].Bars = append(s.Plots[0].Bars, report.Bar{Name: c.Name, Value: q.Median, Low: q.Q1, High: q.Q3})
 	}
 	s.Tables = []report.Table{t}

@@ -26,18 +26,8 @@ func (cs Costs) Of(name string) Cost {
 	panic("measure: no contender " + name)
 }
 
-// Ratio is what one adds as a multiple of what the other adds: of the medians,
-// between the quartiles of the rounds' ratios.
-func (cs Costs) Ratio(name, to string) Spread {
-	a, b := cs.Of(name), cs.Of(to)
-	ratios := make([]float64, len(a.adds))
-	for i := range ratios {
-		ratios[i] = a.adds[i] / b.adds[i]
-	}
-	s := Of(ratios)
-	s.Median = a.Adds.Median / b.Adds.Median
-	return s
-}
+// Ratio is what one adds as a multiple of what the other adds.
+func (cs Costs) Ratio(name, to string) Ratio { return ratio(cs.Of(name).adds, cs.Of(to).adds) }
 
 // Interleave runs the contenders in turns, each for a batch of requests in each
 // round, in another order each time: who comes after whom pays for its garbage.

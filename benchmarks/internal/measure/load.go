@@ -43,15 +43,8 @@ func (ts Throughputs) Of(name string) Throughput {
 }
 
 // Ratio is how many times as many requests the one serves.
-func (ts Throughputs) Ratio(name, to string) Spread {
-	a, b := ts.Of(name), ts.Of(to)
-	ratios := make([]float64, len(a.perSecond))
-	for i := range ratios {
-		ratios[i] = a.perSecond[i] / b.perSecond[i]
-	}
-	s := Of(ratios)
-	s.Median = a.PerSecond.Median / b.PerSecond.Median
-	return s
+func (ts Throughputs) Ratio(name, to string) Ratio {
+	return ratio(ts.Of(name).perSecond, ts.Of(to).perSecond)
 }
 
 // Run puts the load on a server of each contender, in turns. raw is the request

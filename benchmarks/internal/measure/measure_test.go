@@ -52,8 +52,11 @@ func TestInterleave(t *testing.T) {
 	require.Len(t, cs, 2)
 	assert.Equal(t, 10., cs.Of("ten").Allocs)
 	assert.Equal(t, 500., cs.Of("more").Allocs)
-	assert.Equal(t, 1., cs.Ratio("more", "more").Median)
+	assert.Equal(t, 1., cs.Ratio("more", "more").Value)
 	assert.Greater(t, cs.Of("more").Adds.Median, cs.Of("ten").Adds.Median) // fifty times the work: also on a busy machine
+	more := cs.Ratio("more", "ten")
+	assert.LessOrEqual(t, more.Low, more.Value)
+	assert.LessOrEqual(t, more.Value, more.High)
 	assert.Panics(t, func() { cs.Of("framework") })
 }
 
@@ -84,7 +87,7 @@ func TestLoad(t *testing.T) {
 	ts, err := load.Run(3, raw, []measure.Contender{{Name: "one", Handler: ok}, {Name: "other", Handler: ok}})
 	require.NoError(t, err)
 	assert.Positive(t, ts.Of("one").PerSecond.Median)
-	assert.Equal(t, 1., ts.Ratio("other", "other").Median)
+	assert.Equal(t, 1., ts.Ratio("other", "other").Value)
 
 	_, err = load.Run(1, raw, []measure.Contender{{Name: "missing", Handler: http.NotFoundHandler()}})
 	assert.ErrorContains(t, err, "missing: answered \"HTTP/1.1 404 Not Found\"")

@@ -2,7 +2,10 @@
 // what is compared takes turns, and what counts is the ratio within one run.
 package measure
 
-import "slices"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // Spread is what repeated measurements of one thing came to: the quartiles.
 type Spread struct{ Q1, Median, Q3 float64 }
@@ -27,4 +30,24 @@ func at(sorted []float64, q float64) float64 {
 		return sorted[i]
 	}
 	return sorted[i] + (pos-float64(i))*(sorted[i+1]-sorted[i])
+}
+
+// Ratio is that of two medians, between what 95 % of resamples of the rounds come
+// to: how well the run knows it.
+type Ratio struct{ Value, Low, High float64 }
+
+// ratio takes a and b by round, and draws whole rounds: what disturbs one round
+// disturbs both.
+func ratio(a, b []float64) Ratio {
+	const resamples = 400
+	rng := rand.New(rand.NewPCG(1, 2)) // the same rounds give the same interval
+	ratios, x, y := make([]float64, resamples), make([]float64, len(a)), make([]float64, len(a))
+	for i := range ratios {
+		for j := range x {
+			k := rng.IntN(len(a))
+			x[j], y[j] = a[k], b[k]
+		}
+		ratios[i] = At(x, 0.5) / At(y, 0.5)
+	}
+	return Ratio{At(a, 0.5) / At(b, 0.5), At(ratios, 0.025), At(ratios, 0.975)}
 }

@@ -35,6 +35,7 @@ func Here() Run {
 		{"CPU", cpuid.CPU.BrandName},
 		{"cores", fmt.Sprintf("%d, GOMAXPROCS %d", runtime.NumCPU(), runtime.GOMAXPROCS(0))},
 		{"system", system()},
+		{"load at the start", load()},
 		{"Go", runtime.Version() + " " + runtime.GOOS + "/" + runtime.GOARCH},
 	}}
 	info, ok := debug.ReadBuildInfo()
@@ -62,6 +63,16 @@ func system() string {
 		}
 	}
 	return runtime.GOOS
+}
+
+// load is what else the machine had to do.
+func load() string {
+	avg, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	lastMinute, _, _ := strings.Cut(string(avg), " ")
+	return lastMinute + " (average of the last minute)"
 }
 
 func (r Run) markdown(b *strings.Builder) {
