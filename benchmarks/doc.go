@@ -5,8 +5,8 @@
 //	go run ./benchmarks -short -out /tmp      # a quick look
 //	go run ./benchmarks -only stack,endings
 //
-// It is the only place where other libraries of the kind are imported, and a
-// module of its own so that they weigh on nobody else.
+// It is the place where other libraries of the kind are measured, and a module of
+// its own so that they weigh on nobody else.
 //
 // Machines are shared and noisy, so nothing here asserts an absolute time beyond
 // those that are promised to a client. What is compared takes turns, and is

@@ -32,7 +32,7 @@ var promised = map[string]endings.Cell{
 	"retained body":                {"an error", ""},
 	"103 Early Hints":              {"103, 200", "200 ok"},
 	"a stream's first event":       {"200, at once", "200 ok"},
-	"Upgrade":                      {"101", "upgraded"},
+	"Upgrade":                      {"101", "101 upgraded"},
 	"forged X-Forwarded-For":       {"200", "the client"},
 	"token in the query":           {"200", "nothing of it"},
 }
