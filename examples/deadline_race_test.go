@@ -129,7 +129,9 @@ func raceAgainst(t *testing.T, h http.Handler, h2 bool) {
 			id := fmt.Sprintf("<%06d>", n)
 			res, err := srv.Client().Get(srv.URL + "/" + id)
 			if err != nil { // broken off before anything came; a stream's reset may be all a client tells of an answer
-				assert.True(t, h2 || n%3 != 0, "%v", err)
+				if n%3 == 0 { // as below, with all of it still in the server's buffer
+					cut.Add(1)
+				}
 				return
 			}
 			body, err := io.ReadAll(res.Body)

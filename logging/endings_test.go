@@ -257,7 +257,7 @@ func TestAStuckWriteIsAWriteTimeout(t *testing.T) {
 	bothProtocols(t, func(t *testing.T, h2 bool) {
 		for _, aborts := range []bool{true, false} { // as a reverse proxy does, or not
 			s := start(t, h2, func(w http.ResponseWriter, _ *http.Request) {
-				_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+				_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 				for {
 					if _, err := w.Write(make([]byte, 1<<20)); err != nil && aborts {
 						panic(http.ErrAbortHandler)

@@ -107,14 +107,19 @@ func everything(t *testing.T, schema logging.Schema) []map[string]any {
 	base := &http.Transport{}
 	t.Cleanup(base.CloseIdleConnections)
 	calls := &http.Client{Transport: logging.NewTransport(logging.TransportConfig{Base: base, Logger: l.logger(), Schema: schema})}
+	late := make(chan struct{}) // closed when the request has ended, but not its handler
 	log := logging.New(logging.Config{
 		Logger: l.logger(), Schema: schema, GCPProject: "p1",
 		RequestHeaders: []string{"Accept"}, ResponseHeaders: []string{"X-Answer"},
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
 		Sample:         func(logging.Record) float64 { return 0.999999 },
+		OnRecord: func(_ context.Context, r logging.Record) {
+			if r.Path == "/late" {
+				close(late)
+			}
+		},
 	})
 	errs := errmap.New(errmap.Config{})
-	late := make(chan struct{})
 	for path, h := range map[string]http.Handler{
 		"/ok": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			r.Pattern = "/{what}"
@@ -143,9 +148,6 @@ func everything(t *testing.T, schema logging.Schema) []map[string]any {
 		r.Header.Set("Accept", "a")
 		r.Header.Set("X-Forwarded-For", "203.0.113.7")
 		r.Header.Set("Traceparent", "00-0af7651916cd43dd8448ebffffffffff-b7ad6b7169203331-01")
-		if path == "/late" {
-			time.AfterFunc(50*time.Millisecond, func() { close(late) })
-		}
 		log(h).ServeHTTP(httptest.NewRecorder(), r)
 	}
 	var all []map[string]any
