@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
@@ -111,5 +112,27 @@ func TestABodyThatDoesNotComeIs408(t *testing.T) {
 	require.EqualValues(t, 3, m["http.request.body.size"])
 	if m["abandoned"] == true {
 		l.next(t)
+	}
+}
+
+// Of a response that its handler has written, but net/http not yet sent, nothing
+// goes out at the deadline; and the line does not say that something did.
+func TestADeadlineBeforeTheBuffersRanOver(t *testing.T) {
+	for size, status := range map[int]any{100: nil, 3000: nil, 100_000: 200.0} {
+		release := make(chan struct{})
+		s := start(t, false, timeout.New(timeout.Config{Limit: 200 * time.Millisecond})(http.HandlerFunc(
+			func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Length", strconv.Itoa(size))
+				_, _ = w.Write(make([]byte, size))
+				<-release
+			})).ServeHTTP)
+		open := opener(t, release)
+		c, _ := s.raw(t, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		got, _ := io.ReadAll(c)
+		require.Equal(t, status != nil, len(got) > 0, "%d bytes of %d", len(got), size)
+		m := s.lines.next(t)
+		require.Equal(t, "deadline", m["outcome"])
+		require.Equal(t, status, m["http.response.status_code"], "%s", m["raw"])
+		open()
 	}
 }

@@ -112,9 +112,12 @@ func (x *Exchange) fromWriter(e *Ending) {
 }
 
 // bufferedHTTP1 and bufferedHTTP2 are how much of a body net/http keeps back
-// before it sends the head.
+// before it sends the head. A connection of HTTP/1 has another buffer behind the
+// first, which the server still sends at the end, but not where we broke the
+// transport.
 const (
 	bufferedHTTP1 = 2 << 10
+	bufferedConn  = 4 << 10
 	bufferedHTTP2 = 4 << 10
 )
 
@@ -125,11 +128,15 @@ func (x *Exchange) headGoesWith(n int) bool {
 	return n > bufferedHTTP2 && x.original.ProtoMajor >= 2 && !x.flushed && x.Parent().Err() == nil
 }
 
-// onWire reports whether the head of a response that broke off went out.
+// onWire reports whether the head of a response that broke off went out for
+// certain.
 func (x *Exchange) onWire() bool {
 	limit := int64(bufferedHTTP1)
-	if x.original.ProtoMajor >= 2 {
+	switch {
+	case x.original.ProtoMajor >= 2:
 		limit = bufferedHTTP2
+	case x.cut:
+		limit += bufferedConn
 	}
 	return x.flushed || x.written > limit
 }
