@@ -97,9 +97,15 @@ func Loggers(out io.Writer, off bool, h http.Handler) []measure.Contender {
 		{Name: "hlog", Handler: inHlog(zero, h)},
 		{Name: "bare Gin", Handler: ginBare(of(h))},
 		{Name: "slog-gin", Handler: ginEngine(gin.WrapH(h), sloggin.New(log)), Base: "bare Gin"},
+		{Name: "Gin's own, which is text", Handler: ginEngine(gin.WrapH(h), ginLogger(out, off)), Base: "bare Gin"},
 		{Name: "bare Echo v4", Handler: echo4Instance(of(h))},
 		{Name: "Echo v4 RequestLogger", Handler: echo4Instance(of(h), echo4middleware.RequestID(), echo4Logger(log)), Base: "bare Echo v4"},
 		{Name: "bare Echo v5", Handler: echo5Bare(of(h))},
 		{Name: "Echo v5 RequestLogger", Handler: echo5Instance(log, of(h), echo5middleware.RequestID(), echo5middleware.RequestLogger()), Base: "bare Echo v5"},
 	}
+}
+
+// ginLogger has no levels: it is off where it skips.
+func ginLogger(out io.Writer, off bool) gin.HandlerFunc {
+	return gin.LoggerWithConfig(gin.LoggerConfig{Output: out, Skip: func(*gin.Context) bool { return off }})
 }
