@@ -156,12 +156,17 @@ func (e *entry) playInTurn() {
 			_ = conn.Close()
 		}
 	}
-	// Of a response with a length the last byte may come before the handler is
-	// back, and a client that closes at once before the server knows that it has it.
+	e.awaitLast()
+	_ = conn.Close()
+}
+
+// awaitLast is for a client that is about to close. Of a response with a length
+// the last byte may come before the handler is back, and where the client closes
+// at once the server does not know that it has it.
+func (e *entry) awaitLast() {
 	if last := e.acts[len(e.acts)-1]; last.reached.Load() > 0 {
 		last.await(last.returned, "the stack's return")
 	}
-	_ = conn.Close()
 }
 
 // playPipeline sends all requests at once. Those behind one whose answer ends the
@@ -186,6 +191,7 @@ func (e *entry) playPipeline() {
 		conn.a = a
 		a.answer = conn.receive(toTheEnd)
 	}
+	e.awaitLast()
 }
 
 // playStreams sends all requests at the same time.
