@@ -27,7 +27,9 @@ import (
 // counts as abandoned. On HTTP/1 the end of what the client sends is no such
 // certainty: it may have closed one half of the connection and still read. There,
 // and where nobody asks, the line waits for the first of the next write, the
-// handler's return and the deadline.
+// handler's return and the deadline; and it says client_gone also where the client
+// had all of a response that was not flushed and closed before the handler was
+// back, because nothing tells that from a client that had nothing.
 func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("logging: " + err.Error())
