@@ -211,11 +211,9 @@ func (a *act) fill(w http.ResponseWriter) error {
 	return nil
 }
 
-// stalledReader takes nothing of the response before that is late. With an idle
-// limit that means a silence.
-func stalledReader(d *draw, a *act) {
-	limit := d.ms(100, 200)
-	a.what = limit.String()
+// readsLate lets the client take nothing of the response before the request has
+// ended for the server.
+func (a *act) readsLate() {
 	a.lazy = true
 	a.client = func(a *act, c client) wire.Answer {
 		_ = c.begin(a)
@@ -226,6 +224,14 @@ func stalledReader(d *draw, a *act) {
 		ask(c)
 		return c.receive(a.notices)
 	}
+}
+
+// stalledReader takes nothing of the response before that is late. With an idle
+// limit that means a silence.
+func stalledReader(d *draw, a *act) {
+	limit := d.ms(100, 200)
+	a.what = limit.String()
+	a.readsLate()
 	a.handler = func(a *act, w http.ResponseWriter, r *http.Request) error {
 		if err := a.begin(w); err != nil {
 			return err
@@ -259,16 +265,7 @@ func ownDeadlines(d *draw, a *act) {
 		a.failed(504, "error")
 		return
 	}
-	a.lazy = true
-	a.client = func(a *act, c client) wire.Answer {
-		_ = c.begin(a)
-		select {
-		case <-a.logged:
-		case <-c.broken():
-		}
-		ask(c)
-		return c.receive(a.notices)
-	}
+	a.readsLate()
 	a.handler = func(a *act, w http.ResponseWriter, _ *http.Request) error {
 		if err := a.begin(w); err != nil {
 			return err

@@ -70,10 +70,16 @@ func (x *Exchange) Cut() {
 	if x.hijacked || !x.committed.Load() {
 		return
 	}
+	x.cutOff()
+}
+
+// cutOff is the end of Cut and Drop, within begin and done.
+func (x *Exchange) cutOff() {
 	x.gate.Or(gateClosed)
 	x.sealed = sealedCut
-	x.breakOff(true)
-	if x.untilClose() {
+	begun := x.committed.Load()
+	x.breakOff(begun)
+	if begun && x.untilClose() {
 		x.sever() // the server would end it as it ends a complete one
 	}
 }

@@ -8,9 +8,8 @@
 // clone of the request), meets the policies of the packages, and reaches the
 // handler, whose every write comes back through the exchange. Whatever ends the
 // request (the handler's return, its panic, the deadline, a client that leaves)
-// ends it in
-// [Exchange.end], which tells the observers exactly once. That is why the
-// order of the packages cannot make a log line lie.
+// ends it in [Exchange.end], which tells the observers exactly once. That is why
+// the order of the packages cannot make a log line lie.
 //
 // # Two locks and a gate
 //

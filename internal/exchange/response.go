@@ -32,12 +32,7 @@ func (x *Exchange) Drop() {
 	if x.hijacked {
 		return
 	}
-	x.gate.Or(gateClosed)
-	x.sealed = sealedCut
-	x.breakOff(x.committed.Load())
-	if x.committed.Load() && x.untilClose() {
-		x.sever() // see Cut
-	}
+	x.cutOff()
 }
 
 // Abandoned reports whether the deadline was enforced and the handler is still
