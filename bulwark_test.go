@@ -47,7 +47,7 @@ func TestChainOrder(t *testing.T) {
 	}
 }
 
-func TestChainOfNoneIsTheHandlerItself(t *testing.T) {
+func TestEmptyChainIsTheHandler(t *testing.T) {
 	h := http.NewServeMux()
 	require.Same(t, h, bulwark.Chain()(h))
 }
@@ -63,8 +63,8 @@ func TestChainServesSeveralHandlers(t *testing.T) {
 	}
 }
 
-// A caller may reuse its slice: the chain must not change under requests.
-func TestChainKeepsItsOwnCopy(t *testing.T) {
+// A caller may reuse its slice. The chain must not change while it serves requests.
+func TestChainCopiesItsArgument(t *testing.T) {
 	mws := []func(http.Handler) http.Handler{mark("a"), mark("b")}
 	chain := bulwark.Chain(mws...)
 	mws[0] = mark("c")
@@ -73,7 +73,7 @@ func TestChainKeepsItsOwnCopy(t *testing.T) {
 	assert.Equal(t, []string{"a", "b"}, rec.Header().Values("Trace"))
 }
 
-func TestChainRefusesNilAtWiringTime(t *testing.T) {
+func TestChainPanicsForANilMiddleware(t *testing.T) {
 	assert.PanicsWithValue(t, "bulwark: Chain: middleware 1 is nil", func() {
 		bulwark.Chain(mark("a"), nil)
 	})

@@ -21,20 +21,19 @@ import (
 
 var errNoUser = errors.New("no such user")
 
-// All four packages around one service: its handler returns errors, one of them
+// The recommended stack around a service whose handler returns errors, one of them
 // too late.
-func Example() {
+func ExampleNew() {
 	var log bytes.Buffer
 	errs := errmap.New(errmap.Config{
 		Render: errmap.ErrorJSON,
-		Rules:  []errmap.Rule{errmap.Is(errNoUser, errmap.Problem{Status: http.StatusNotFound, Title: "not found"})},
+		Rules:  []errmap.Rule{errmap.Is(errNoUser, errmap.Problem{Status: http.StatusNotFound, Detail: "no such user"})},
 	})
-	stack := bulwark.Chain(
-		logging.New(logging.Config{Logger: slog.New(slog.NewJSONHandler(&log, nil))}),
-		timeout.New(timeout.Config{Limit: 100 * time.Millisecond, ErrorHandler: errs.Write}),
-		limits.New(limits.Config{MaxBodyBytes: 1 << 20, ErrorHandler: errs.Write}),
-		errs.Recover,
-	)
+	stack := bulwark.New(bulwark.Config{
+		Logging: logging.Config{Logger: slog.New(slog.NewJSONHandler(&log, nil))},
+		Timeout: timeout.Config{Limit: 100 * time.Millisecond},
+		Errors:  errs,
+	})
 
 	mux := http.NewServeMux()
 	mux.Handle("GET /users/{id}", errs.Handler(func(w http.ResponseWriter, r *http.Request) error {
@@ -42,7 +41,7 @@ func Example() {
 		case "404":
 			return fmt.Errorf("looking in shard 7: %w", errNoUser)
 		case "slow":
-			<-r.Context().Done() // a query that takes for ever
+			<-r.Context().Done() // a query that never ends
 			return r.Context().Err()
 		case "boom":
 			return errors.New("db-1.internal: password authentication failed")
@@ -55,12 +54,12 @@ func Example() {
 	for _, id := range []string{"123", "404", "boom", "slow"} {
 		show(server.URL + "/users/" + id)
 	}
-	server.Close() // waits for the last line
+	server.Close() // waits for the last log record
 
 	printLog(&log)
 	// Output:
 	// 200 User 123
-	// 404 {"error":"not found"}
+	// 404 {"error":"no such user"}
 	// 500 {"error":"internal"}
 	// 504 {"error":"timeout"}
 	// logged /users/123 200 ok
@@ -93,9 +92,10 @@ func ExampleChain() {
 	// a out
 }
 
-// A wrong nesting: what limits refuses never reaches a logging inside it, so
-// that the one request which was turned away is the one without a line.
-func Example_wrongOrder() {
+// A wrong order: a request that limits rejects never reaches a logging inside it, so
+// the one request that failed is the one without a log record. [New] cannot be
+// composed in this order.
+func ExampleChain_wrongOrder() {
 	var log bytes.Buffer
 	logged := logging.New(logging.Config{Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	limited := limits.New(limits.Config{MaxBodyBytes: 4})
@@ -114,16 +114,16 @@ func Example_wrongOrder() {
 		}
 		res.Body.Close()
 		server.Close()
-		fmt.Println(res.StatusCode, "and lines in the log:", strings.Count(log.String(), "\n"))
+		fmt.Println(res.StatusCode, "and log records:", strings.Count(log.String(), "\n"))
 	}
 	// Output:
-	// 413 and lines in the log: 0
-	// 413 and lines in the log: 1
+	// 413 and log records: 0
+	// 413 and log records: 1
 }
 
-// An unusual nesting that does no harm: logging inside timeout. The handler
-// believes that it sent 200; the line says what the client got.
-func Example_loggingInside() {
+// An unusual order that works: logging inside timeout. The handler tries to send
+// 200 after the deadline. The log record has the 504 that the client got.
+func ExampleChain_loggingInside() {
 	var log bytes.Buffer
 	stack := bulwark.Chain(
 		timeout.New(timeout.Config{Limit: 50 * time.Millisecond}),
@@ -142,8 +142,8 @@ func Example_loggingInside() {
 	// logged / 504 deadline
 }
 
-// printLog prints what the lines say about each request. A handler that goes on
-// after its deadline has a second line, with another message, when it ends.
+// printLog prints the log record of each request. A handler that keeps running
+// after its deadline has a second record, with another message, when it returns.
 func printLog(log io.Reader) {
 	for dec := json.NewDecoder(log); ; {
 		var line struct {
@@ -161,7 +161,7 @@ func printLog(log io.Reader) {
 	}
 }
 
-// show prints the answer to a GET.
+// show prints the response to a GET.
 func show(url string) {
 	res, err := http.Get(url)
 	if err != nil {

@@ -2,20 +2,22 @@ package errmap
 
 import "strings"
 
-// offer is one media type that we can send, the preferred one first.
+// offer is a media type that can be sent.
 type offer struct{ name, main, contentType string }
 
+// offers are the media types in our order of preference.
 var offers = [...]offer{
 	{"application/problem+json", "application/*", typeProblem},
 	{"application/json", "application/*", typeJSON},
 	{"text/plain", "text/*", typeText},
 }
 
-// negotiate picks the type that the client wants most (RFC 9110 section
-// 12.5.1). Of those that it wants equally the order of the offers decides, not
-// that of the header; nothing acceptable is the same as nothing said.
+// negotiate returns the type that the client prefers (RFC 9110 section 12.5.1). If
+// several types have the same weight, it returns the first one in offers; their
+// order in the header does not matter. It ignores the header if no offer is
+// acceptable.
 func negotiate(accept []string) string {
-	if len(accept) == 0 {
+	if len(accept) == 0 || len(accept) == 1 && accept[0] == "*/*" {
 		return typeProblem
 	}
 	var weight, fit [len(offers)]int
@@ -35,14 +37,15 @@ func negotiate(accept []string) string {
 	return offers[best].contentType
 }
 
-// How closely a range names a type. The closest decides about its weight.
+// How specific a media range is. The weight of a type is that of the most specific
+// range that matches it.
 const (
 	fitAny = iota + 1
 	fitMain
 	fitName
 )
 
-// weigh applies one element of the header. One that is malformed says nothing.
+// weigh applies one element of the header. It ignores a malformed one.
 func weigh(element string, weight, fit *[len(offers)]int) {
 	name, params := cut(element, ';')
 	name = strings.Trim(name, " \t")
@@ -71,8 +74,7 @@ func (o *offer) fit(name string) int {
 	}
 }
 
-// quality finds the weight among the parameters, in thousandths. Without one
-// it is 1000.
+// quality returns the weight in the parameters, in thousandths. The default is 1000.
 func quality(params string) (q int, ok bool) {
 	for params != "" {
 		var p string
@@ -85,7 +87,7 @@ func quality(params string) (q int, ok bool) {
 	return 1000, true
 }
 
-// parseQuality reads 0, 1, or a fraction of at most three digits.
+// parseQuality parses 0, 1, or a fraction of at most three digits.
 func parseQuality(s string) (q int, ok bool) {
 	if s == "" || len(s) > len("0.000") || s[0] != '0' && s[0] != '1' || len(s) > 1 && s[1] != '.' {
 		return 0, false
@@ -102,7 +104,7 @@ func parseQuality(s string) (q int, ok bool) {
 	return q, q <= 1000
 }
 
-// cut is strings.Cut for separators that may stand inside of a quoted string.
+// cut is strings.Cut, but ignores separators inside quoted strings.
 func cut(s string, sep byte) (before, after string) {
 	quoted := false
 	for i := 0; i < len(s); i++ {

@@ -13,15 +13,15 @@ import (
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// The cost rows of errmap: an error wrapped once, mapped to 404, against a
-// hand-written chain of three errors.Is that encodes with encoding/json. What
-// counts is what each adds to the bare handler:
+// The cost rows of errmap: an error wrapped once is mapped to 404, beside a
+// hand-written chain of three errors.Is that encodes with encoding/json. The command
+// below compares what each adds to the bare handler:
 //
 //	go test -run - -bench Cost -benchtime 2s ./errmap
 //
-// gives it as a ratio, of medians of one interleaved run: once with errmap all
-// by itself, which then makes and ends the exchange, and once within an exchange
-// that the other middleware of a stack has made.
+// and prints the ratio of the medians of one interleaved run: once for errmap alone,
+// which then makes and ends the exchange, and once within an exchange that other
+// middleware of a stack has made.
 
 var (
 	errBench1 = errors.New("one")
@@ -29,7 +29,7 @@ var (
 	errBench3 = errors.New("three")
 )
 
-// discard is a ResponseWriter that costs as little as can be.
+// discard is a ResponseWriter that costs as little as possible.
 type discard struct {
 	header http.Header
 	status int
@@ -43,7 +43,7 @@ func failing(err error) func(http.ResponseWriter, *http.Request) error {
 	return func(http.ResponseWriter, *http.Request) error { return err }
 }
 
-// byHand is what one writes without a library.
+// byHand is a mapping without a library.
 func byHand(f func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := f(w, r)
@@ -135,16 +135,13 @@ func BenchmarkCost(b *testing.B) {
 
 // entered is what the outermost middleware of a stack does.
 func entered(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, w, r, _ := exchange.Enter(w, r)
-		defer x.Leave()
+	return exchange.Func(next, func(_ *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
-		x.Returned()
 	})
 }
 
-// ratio reports what the third handler adds to the first, as a share of what
-// the second adds.
+// ratio reports what the third handler adds to the first, divided by what the second
+// adds.
 func ratio(b *testing.B, handlers ...http.Handler) {
 	b.Helper()
 	const batch = 200

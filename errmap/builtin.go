@@ -3,60 +3,94 @@ package errmap
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
+	"net/url"
 	"os"
+	"reflect"
+	"slices"
 	"time"
 )
 
 // builtins come after the user's rules, in this order.
-var builtins = []Rule{
-	builtin("problem", As(func(p *Problem) Problem { return *p })).only(func(err error) bool { return !remote(err) }),
-	builtin("remote problem", As(func(*Problem) Problem { return answer(http.StatusBadGateway) })).only(remote),
-	builtin("deadline, waiting for the client", As(func(timedError) Problem { return late(http.StatusRequestTimeout) })).only(clientSlow),
-	builtin("deadline", Is(context.DeadlineExceeded, late(http.StatusGatewayTimeout))),
-	builtin("i/o deadline", Is(os.ErrDeadlineExceeded, late(http.StatusGatewayTimeout))),
-	builtin("timeout", As(func(timedError) Problem { return late(http.StatusGatewayTimeout) })).only(timedOut),
-	builtin("canceled", Is(context.Canceled, internal())),
-	builtin("body too large", As(func(*http.MaxBytesError) Problem { return answer(http.StatusRequestEntityTooLarge) })),
-	builtin("JSON syntax", As(func(*json.SyntaxError) Problem { return answer(http.StatusBadRequest) })),
-	builtin("JSON type", As(func(*json.UnmarshalTypeError) Problem { return answer(http.StatusBadRequest) })),
-	builtin("status code", As(fromStatus)).only(hasStatus),
-}
-
-// canceledRule is where "canceled" stands in builtins: what it means depends on
-// the request.
-var canceledRule = func() int {
-	for i := range builtins {
-		if builtins[i].target == context.Canceled { //nolint:errorlint // the target itself
-			return i
-		}
-	}
-	panic("unreachable")
-}()
+var builtins = slices.Concat([]Rule{
+	builtin("problem", As(func(p *Problem) Problem { return *p })).onlyIf(func(err error) bool { return !remote(err) }),
+	builtin("remote problem", As(func(*Problem) Problem { return statusProblem(http.StatusBadGateway) })).onlyIf(remote),
+	builtin("deadline, waiting for the client", As(func(timedError) Problem { return timeoutProblem(http.StatusRequestTimeout) })).onlyIf(clientSlow),
+	{name: "request body", special: specialBodyFault},
+	builtin("deadline", Is(context.DeadlineExceeded, timeoutProblem(http.StatusGatewayTimeout))),
+	builtin("i/o deadline", Is(os.ErrDeadlineExceeded, timeoutProblem(http.StatusGatewayTimeout))),
+	builtin("timeout", As(func(timedError) Problem { return timeoutProblem(http.StatusGatewayTimeout) })).onlyIf(timedOut),
+	builtin("canceled", Rule{target: context.Canceled, problem: internal(), special: specialCanceled}),
+	builtin("body too large", As(func(*http.MaxBytesError) Problem { return statusProblem(http.StatusRequestEntityTooLarge) })).about(ofRequestBody),
+	builtin("form too large", Is(multipart.ErrMessageTooLarge, statusProblem(http.StatusRequestEntityTooLarge))).about(ofRequestBody),
+	builtin("empty body", Is(io.EOF, statusProblem(http.StatusBadRequest))).about(ofEmptyBody),
+	badRequest("no multipart form", Is(http.ErrNotMultipart, Problem{})),
+	badRequest("multipart form without a boundary", Is(http.ErrMissingBoundary, Problem{})),
+	badRequest("form without the file", Is(http.ErrMissingFile, Problem{})),
+	badRequest("multipart header", As(func(textproto.ProtocolError) Problem { return statusProblem(http.StatusBadRequest) })).about(ofMultipart),
+	badRequest("form encoding", As(func(url.EscapeError) Problem { return statusProblem(http.StatusBadRequest) })).about(ofForm),
+	badRequest("form separator", semicolonRule()).about(ofForm),
+	builtin("JSON encoding", As(func(*json.MarshalerError) Problem { return internal() })), // an error of the server; the syntax error inside it is not the client's
+	badRequest("JSON syntax", As(func(*json.SyntaxError) Problem { return statusProblem(http.StatusBadRequest) })).about(ofJSON),
+	badRequest("JSON type", As(func(*json.UnmarshalTypeError) Problem { return statusProblem(http.StatusBadRequest) })).about(ofRequestBody),
+}, builtinsJSONv2(), []Rule{
+	builtin("status code", As(fromStatus)).onlyIf(hasStatus),
+})
 
 func builtin(name string, r Rule) Rule {
 	r.name = name
 	return r
 }
 
-// only narrows a rule. The condition of an interface type looks for the type
-// itself: cheaper than the generic way, and every unknown error comes by here.
-func (r Rule) only(when func(error) bool) Rule {
+func badRequest(name string, r Rule) Rule {
+	if r.target != nil {
+		r.problem = statusProblem(http.StatusBadRequest)
+	}
+	return builtin(name, r)
+}
+
+// onlyIf adds a condition to a rule. For an interface type the condition also
+// replaces the generic type check, which is slower and would run for every error
+// that no earlier rule matches.
+func (r Rule) onlyIf(when func(error) bool) Rule {
 	r.when = when
-	if r.byInterface() {
-		r.fits = when
+	if r.isInterface() {
+		r.matches = when
 	}
 	return r
 }
 
-// timedError is the half of net.Error that everybody has.
+// about adds a condition on the request to a rule.
+func (r Rule) about(s subject) Rule {
+	r.subject = s
+	return r
+}
+
+// semicolonRule matches the error of url.ParseQuery for a semicolon. The error has
+// no exported type or variable, so its text is compared with the text of an error
+// that url.ParseQuery returned.
+func semicolonRule() Rule {
+	_, semicolon := url.ParseQuery("a;b")
+	return Rule{
+		typ:     reflect.TypeOf(semicolon),
+		when:    func(err error) bool { return err.Error() == semicolon.Error() },
+		matches: func(error) bool { return false }, // a rule of a concrete type does not call it
+		ask:     func(asker) (error, bool) { return nil, false },
+		apply:   func(error) Problem { return statusProblem(http.StatusBadRequest) },
+	}
+}
+
+// timedError is the part of net.Error that most errors implement.
 type timedError interface {
 	error
 	Timeout() bool
 }
 
-// statusError is an error that knows its status, as those of timeout, limits
-// and Echo do.
+// statusError is an error that knows its status, such as those of timeout, limits
+// and Echo.
 type statusError interface {
 	error
 	StatusCode() int
@@ -77,9 +111,9 @@ func hasStatus(err error) bool {
 	return ok
 }
 
-// clientSlow reports whether err is a deadline of our own that passed while the
-// client's body was waited for. Somebody else's 408, carried by an error of a
-// client library, is no such thing: it is not a context.DeadlineExceeded.
+// clientSlow reports whether err is the error of a deadline that passed while the
+// request body was read. If a client library's error has the 408 of another server,
+// clientSlow returns false, because that error is not a context.DeadlineExceeded.
 func clientSlow(err error) bool {
 	s, ok := err.(statusError) //nolint:errorlint // the walk unwraps
 	if !ok || s.StatusCode() != http.StatusRequestTimeout {
@@ -89,20 +123,41 @@ func clientSlow(err error) bool {
 	return ok && m.Is(context.DeadlineExceeded)
 }
 
-func answer(status int) Problem { return Problem{Status: status, from: fromBuiltin} }
+func statusProblem(status int) Problem { return Problem{Status: status} }
 
-func late(status int) Problem {
-	return Problem{Status: status, Code: "timeout", from: fromBuiltin}
+func timeoutProblem(status int) Problem { return Problem{Status: status, Code: codeTimeout} }
+
+// internal returns the Problem of an error that no rule matches.
+func internal() Problem {
+	return Problem{Status: http.StatusInternalServerError, Code: codeInternal}
 }
 
-// fromStatus takes the status and the time to wait, and no text.
+// The codes of the built-in problems.
+const (
+	codeInternal = "internal"
+	codeTimeout  = "timeout"
+)
+
+// problemError is a statusError that knows its problem type, such as quota's. Its
+// type, title and extensions are sent to the client.
+type problemError interface {
+	ProblemType() string
+	ProblemTitle() string
+	ProblemExtensions() map[string]any
+}
+
+// fromStatus returns a Problem with the status, the Retry-After and the problem type
+// of err, but not its text.
 func fromStatus(err statusError) Problem {
-	p := answer(err.StatusCode())
+	p := statusProblem(err.StatusCode())
 	if p.Status == http.StatusInternalServerError {
 		p = internal()
 	}
 	if r, ok := err.(interface{ RetryAfter() time.Duration }); ok {
 		p.RetryAfter = r.RetryAfter()
+	}
+	if t, ok := err.(problemError); ok {
+		p.Type, p.Title, p.Extensions = t.ProblemType(), t.ProblemTitle(), t.ProblemExtensions()
 	}
 	return p
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,7 +22,7 @@ import (
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// statusErr is an error as timeout, limits and Echo have them.
+// statusErr is an error like those of timeout, limits and Echo.
 type statusErr struct {
 	status int
 	after  time.Duration
@@ -31,7 +32,26 @@ func (e *statusErr) Error() string             { return "secret text" }
 func (e *statusErr) StatusCode() int           { return e.status }
 func (e *statusErr) RetryAfter() time.Duration { return e.after }
 
-// sdkTimeout is the error of a client library that was told 408.
+// typedErr is an error like quota's.
+type typedErr struct{ statusErr }
+
+func (e *typedErr) ProblemType() string  { return "https://example.com/type" }
+func (e *typedErr) ProblemTitle() string { return "The type's title" }
+func (e *typedErr) ProblemExtensions() map[string]any {
+	return map[string]any{"member": 1, "status": "forged"}
+}
+
+// An error that knows its problem type is shown with that type, without its text. Its
+// extensions replace no member of the document.
+func TestErrorWithAProblemType(t *testing.T) {
+	err := fmt.Errorf("x: %w", &typedErr{statusErr{429, time.Second}})
+	rec := serve(mapper().Handler(fails(err)), get())
+	assert.Equal(t, 429, rec.Code)
+	assert.Equal(t, "1", rec.Header().Get("Retry-After"))
+	assert.JSONEq(t, `{"type":"https://example.com/type","title":"The type's title","status":429,"member":1}`, rec.Body.String())
+}
+
+// sdkTimeout is the error of a client library that got a 408.
 type sdkTimeout struct{}
 
 func (sdkTimeout) Error() string   { return "upstream says 408" }
@@ -79,7 +99,7 @@ func TestBuiltins(t *testing.T) {
 		{"unknown", io.ErrUnexpectedEOF, 500, "internal"},
 	} {
 		t.Run(tt.desc, func(t *testing.T) {
-			p := mapper().Problem(get(), tt.err)
+			p := mapper().Problem(post("application/json", "{"), tt.err)
 			assert.Equal(t, tt.want, p.Status)
 			assert.Equal(t, tt.code, p.Code)
 			assert.Empty(t, p.Detail+p.Title)
@@ -121,6 +141,8 @@ func TestRetryAfter(t *testing.T) {
 }
 
 // A decoder that loses the error of a limit cannot turn 413 into 400.
+//
+// Reported elsewhere: a decoder loses MaxBytesError, https://github.com/gin-gonic/gin/issues/4227
 func TestBodyErrorThatWasLost(t *testing.T) {
 	tooLarge := &http.MaxBytesError{Limit: 1}
 	for _, tt := range []struct {
@@ -141,9 +163,9 @@ func TestBodyErrorThatWasLost(t *testing.T) {
 			m := mapper(is(errNotFound, 404), is(errConflict, 422),
 				errmap.As(func(valueError) errmap.Problem { panic("boom") }))
 			rec := serve(s.wrap(m.Handler(func(_ http.ResponseWriter, r *http.Request) error {
-				exchange.From(r.Context()).SetBodyError(tooLarge)
+				exchange.From(r.Context()).Notes.SetBodyError(tooLarge)
 				return tt.err
-			})), get())
+			})), post("application/json", "{"))
 			assert.Equal(t, tt.want, rec.Code)
 			e := <-s.ended
 			assert.ErrorIs(t, e.Cause, tt.err)
@@ -151,8 +173,22 @@ func TestBodyErrorThatWasLost(t *testing.T) {
 	}
 	m := mapper(errmap.As(func(*http.MaxBytesError) errmap.Problem { return errmap.Problem{Status: 413, Detail: "at most 1 MiB"} }))
 	rec := serve(m.Handler(func(_ http.ResponseWriter, r *http.Request) error {
-		exchange.From(r.Context()).SetBodyError(tooLarge)
+		exchange.From(r.Context()).Notes.SetBodyError(tooLarge)
 		return errSecret
-	}), get())
+	}), post("application/json", "{"))
 	assert.Contains(t, rec.Body.String(), "at most 1 MiB", "the user's rule for it counts")
 }
+
+func urlError() error {
+	_, err := url.PathUnescape("%zz")
+	return &url.Error{Op: "parse", URL: "http://x/%zz", Err: err}
+}
+
+func errMessageTooLarge() error { return multipart.ErrMessageTooLarge }
+
+// timeoutError is the error of a read deadline of another connection.
+type timeoutError struct{}
+
+func (timeoutError) Error() string   { return "read tcp 10.0.0.7:5432: i/o timeout" }
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }

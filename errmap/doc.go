@@ -1,5 +1,5 @@
-// Package errmap lets handlers return errors and turns them into responses by
-// one table.
+// Package errmap lets net/http handlers return errors, and turns the errors into
+// responses by one table of rules.
 //
 //	errs := errmap.New(errmap.Config{Rules: []errmap.Rule{
 //		errmap.Is(store.ErrNotFound, errmap.Problem{Status: http.StatusNotFound, Code: "user_not_found"}),
@@ -11,30 +11,43 @@
 //
 //	func getUser(w http.ResponseWriter, r *http.Request) error
 //
-// The first rule that matches anywhere in the tree of the error decides, and
-// after those of the [Config] the built-in ones that [New] lists: for deadlines,
-// cancellation, bodies that are too large or no JSON, and errors that know their
-// status. All else is a 500 that says nothing. A handler that knows the answer
-// returns a *[Problem], which is an error itself.
+// The first rule that matches any error in the tree of the returned error (see
+// package errors) decides the response. The rules of the [Config] are tried first,
+// then the built-in rules: for deadlines, cancellation, bodies that are too large,
+// malformed or empty, and errors that have a status. [New] lists them. Any other
+// error is a 500 without details. A handler can also return a *[Problem], which is
+// an error and says what to send. [Problem.Because] adds the cause.
 //
-// It decides nothing by the text of an error, and writes no log line: the cause
-// is for that of package logging. What another server answered ([FromResponse])
-// is never handed on as ours; of errors of client libraries it cannot tell, see
-// [New]. [Mapper.Explain] says which rule fires and why.
+// The client sees the Problem, and never the text of the error. By default the
+// Problem is sent as a problem document of RFC 9457 ([ProblemJSON]). [ErrorJSON] is
+// a shorter format.
 //
-// # Ordering
+// Package errmap never matches on the text of an error and does not log; package
+// logging records the cause. An error from [FromResponse] becomes a 502, so an
+// upstream's 404 is never passed off as yours. A status in an error of another
+// client library cannot be recognized as an upstream's; see [New]. [Mapper.Explain]
+// says which rule matches and why.
 //
-// [Mapper.Recover], which answers panics, goes inside of logging and timeout and
-// outside of everything whose panics it is to answer:
+// [Mapper.Recover] turns panics into responses. Put it inside logging and timeout,
+// and around the handlers and middleware whose panics it should handle. "Ordering"
+// and "What the client sees" in package [github.com/bulwark-go/bulwark] apply to
+// all packages.
 //
-//	bulwark.Chain(logging.New(…), timeout.New(…), limits.New(…), errs.Recover)(mux)
+// # Reading bodies
 //
-// # What the client sees
+// [DecodeJSON] reads one JSON value and returns a Problem that tells the client
+// what is wrong and where:
 //
-// The Problem, never the text of the error: what is public is what a rule says,
-// as a problem document of RFC 9457 ([ProblemJSON]) or in short ([ErrorJSON]).
-// Headers of the failed success go, those of outer middleware stay.
+//	var in NewUser
+//	if err := errmap.DecodeJSON(r, &in); err != nil {
+//		return err
+//	}
 //
-// It is one answer, however often [Mapper.Write] is called. To a success that has
-// begun nothing is appended: it breaks off, so that nobody takes it for whole.
+// # Reverse proxies
+//
+// Use Write as the ErrorHandler of an httputil.ReverseProxy. The client then gets
+// 502 if the upstream refuses connections, as by default, and 504 if the upstream
+// is slow.
+//
+//	proxy.ErrorHandler = errs.Write
 package errmap

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -40,8 +41,8 @@ func Example() {
 	// 500 {"error":"internal"}
 }
 
-// A handler that knows the answer returns it, next to the cause that only the
-// log is to see.
+// A handler that knows the response returns a Problem, together with the cause for
+// the log.
 func ExampleProblem() {
 	errs := errmap.New(errmap.Config{})
 	h := errs.Handler(func(http.ResponseWriter, *http.Request) error {
@@ -61,7 +62,7 @@ func ExampleProblem() {
 	// {"type":"https://example.com/probs/out-of-credit","title":"You do not have enough credit.","status":403}
 }
 
-// InvalidError is what a validation of one's own might return.
+// InvalidError is the error of some validation.
 type InvalidError struct{ Field, Reason string }
 
 func (e *InvalidError) Error() string { return e.Field + " " + e.Reason }
@@ -82,7 +83,7 @@ func ExampleAs() {
 	// {"title":"Unprocessable Entity","status":422,"errors":[{"pointer":"/name","detail":"is required"}]}
 }
 
-// One route says something else about an error than the rest.
+// One route maps an error differently.
 func ExampleMapper_With() {
 	errs := errmap.New(errmap.Config{Rules: []errmap.Rule{errmap.Is(ErrNoUser, errmap.Problem{Status: http.StatusNotFound})}})
 	login := errs.With(errmap.Is(ErrNoUser, errmap.Problem{Status: http.StatusUnauthorized}))
@@ -102,7 +103,7 @@ func ExampleMapper_Recover() {
 	srv := httptest.NewUnstartedServer(errs.Recover(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		panic("a bug")
 	})))
-	srv.Config.ErrorLog = (&logBuffer{}).logger()
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 	srv.Start()
 	defer srv.Close()
 	res, _ := http.Get(srv.URL)
@@ -113,17 +114,16 @@ func ExampleMapper_Recover() {
 	// Output: 500 {"error":"internal"}
 }
 
-// Wrong: a Recover within which nothing runs but the handler does not see what
-// panics in the middleware around it. The panic reaches the server, and the
-// client a closed connection. Recover belongs outside of everything whose panics
-// it is to answer.
+// Wrong order: Recover is inside the middleware that panics, so it does not see the
+// panic, and the server closes the connection. Put Recover around everything whose
+// panics it should handle.
 func ExampleMapper_Recover_wrongOrder() {
 	errs := errmap.New(errmap.Config{})
 	auth := func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("a bug in the authentication") })
 	}
 	srv := httptest.NewUnstartedServer(auth(errs.Recover(http.NotFoundHandler())))
-	srv.Config.ErrorLog = (&logBuffer{}).logger()
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
 	srv.Start()
 	defer srv.Close()
 	_, err := http.Get(srv.URL)
@@ -131,9 +131,9 @@ func ExampleMapper_Recover_wrongOrder() {
 	// Output: true
 }
 
-// On the client's side a problem document is an error again. It remembers that
-// it is about a request of ours to somebody else: without a rule of its own, it
-// is a 502 to our client, not a 404.
+// FromResponse turns the problem document of another server into an error. If your
+// handler returns it, your client gets a 502 and not a 404, unless a rule says
+// otherwise.
 func ExampleFromResponse() {
 	res := &http.Response{
 		StatusCode: http.StatusNotFound,

@@ -2,42 +2,53 @@ package errmap
 
 import (
 	"net/http"
+	"runtime"
 	"runtime/debug"
 
+	"github.com/bulwark-go/bulwark/internal/errtree"
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// Handler makes a handler of a function that returns an error. nil means that
-// the function has answered; anything else is answered by [Mapper.Write].
+// Handler returns an http.Handler that calls f and passes its error, if it is not
+// nil, to [Mapper.Write]. If f returns nil, f must have written the response.
+// Handler panics if f is nil.
 func (m *Mapper) Handler(f func(http.ResponseWriter, *http.Request) error) http.Handler {
-	return m.guard(func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+	if f == nil {
+		panic("errmap: Handler: the function is nil")
+	}
+	return m.guard(nil, func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 		if err := f(w, r); err != nil {
 			m.write(x, w, r, err)
 		}
 	})
 }
 
-// Recover is middleware that answers a panic with 500. The value and the stack
-// go into the log line, once; without a log line they go to the server's
-// ErrorLog; the client sees nothing of them. A response that had begun is cut
-// off, and a hijacked connection left alone. http.ErrAbortHandler is no accident
-// and passes, and so does the panic of a handler that outlived its deadline,
-// which package timeout reports.
+// Recover is middleware that answers a panic with 500. The value and the stack of
+// the panic are recorded once: in the log record or, without package logging, in the
+// server's ErrorLog. The client does not see them. A response that has started is
+// aborted, and a hijacked connection is left alone.
 //
-// It goes outside of everything whose panics it is to answer, and inside of
-// logging and timeout:
+// Recover does not recover http.ErrAbortHandler. It does not recover the panic of
+// an abandoned handler either; package timeout reports that panic.
 //
-//	bulwark.Chain(logging.New(…), timeout.New(…), limits.New(…), errs.Recover)(mux)
+// Recovery middleware of another library inside Recover must not recover
+// http.ErrAbortHandler. If compressing middleware is between Recover and Handler, a
+// response that is in its buffer counts as started.
 //
-// The other way round works, but what panics between the two is not answered.
-// A recovery of somebody else's inside of this package's must let
-// http.ErrAbortHandler pass. A compressing middleware may stand between Recover
-// and Handler: what it holds back is taken to be sent.
+// Recover panics if next is nil.
 func (m *Mapper) Recover(next http.Handler) http.Handler {
-	return m.guard(func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+	if next == nil {
+		panic("errmap: Recover: the handler is nil")
+	}
+	return m.guard(next, func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+		returned := false
 		defer func() {
-			switch v := recover(); {
-			case v == nil: // or runtime.Goexit, which goes on
+			v := recover()
+			if v == nil && !returned && !exchange.Exiting() {
+				v = new(runtime.PanicNilError) // GODEBUG=panicnil=1
+			}
+			switch {
+			case v == nil: // no panic, or a runtime.Goexit that continues
 			case v == http.ErrAbortHandler, x.Abandoned(): //nolint:errorlint // as net/http compares it
 				panic(v)
 			default:
@@ -45,39 +56,28 @@ func (m *Mapper) Recover(next http.Handler) http.Handler {
 			}
 		}()
 		next.ServeHTTP(w, r)
+		returned = true
 	})
 }
 
-// guard enters the exchange around serve, and lets what is written be seen also
-// where w is a wrapper around the exchange's writer.
-func (m *Mapper) guard(serve func(*exchange.Exchange, http.ResponseWriter, *http.Request)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, w, r, owner := exchange.Enter(w, r)
-		if owner {
-			defer x.Leave()
-		} else {
-			w = track(w, x.Writer())
-		}
-		serve(x, w, r)
-		if owner {
-			x.Returned()
-		}
+// guard runs serve within the exchange. It tracks what is written to w if w is not
+// the exchange's own writer.
+func (m *Mapper) guard(next http.Handler, serve func(*exchange.Exchange, http.ResponseWriter, *http.Request)) http.Handler {
+	return exchange.Func(next, func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+		serve(x, track(w, x), r)
 	})
 }
 
 // panicked answers a panic.
 func (m *Mapper) panicked(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, v any, stack []byte) {
-	x.Panicked(v, stack)
-	x.Reportf("http: panic serving %v: %s\n%s", r.RemoteAddr, printed(v), stack)
-	switch s := stateOf(w, x); {
-	case s.Taken, s.Closed:
-	case x.ClientGone():
-		x.Drop()
+	x.Notes.Panicked(v, stack)
+	x.LogIfUnobservedf("http: panic serving %v: %s\n%s", r.RemoteAddr, errtree.Quote(errtree.Printed(v), maxReported), stack)
+	switch s, own := stateOf(w, r, x); {
+	case s.Taken, s.Closed, s.Complete:
 	case s.Status != 0:
-		x.Intend(http.StatusInternalServerError)
-		x.Drop()
-	default:
-		p := internal()
-		m.respond(x, w, r, &p)
+		x.Notes.SetIntendedStatus(http.StatusInternalServerError)
+		x.Response().Abort()
+	case own || firstAnswer(x, w):
+		m.respond(x, w, r, &decision{problem: internal(), rule: len(m.table.rules)})
 	}
 }

@@ -8,41 +8,47 @@ import (
 	"time"
 )
 
-// prepare makes the header map ready for an answer: what described the failed
-// success goes, what the problem brings comes, everything else stays, above all
-// what outer middleware set (CORS, the id of the request). What a Render has set
-// since Write did this stays, too.
-func prepare(h http.Header, p *Problem) {
-	if p.ready {
-		return
+// prepare prepares the header map for an error response. It removes the headers
+// that describe the response that is not sent, and sets the headers of the Problem.
+// All other headers stay, such as those of outer middleware (CORS, the request id).
+//
+// If a Render is running, Write has already called prepare with the Problem that
+// Render got. Headers that Render has set since then stay. Of the headers of p,
+// only those that differ from that Problem are set.
+func prepare(h http.Header, p, prepared *Problem) {
+	var wait time.Duration
+	if prepared != nil {
+		wait = prepared.RetryAfter
+	} else if len(h) > 0 {
+		dropSuccess(h, p.Status)
 	}
-	p.ready = true
-	if len(h) > 0 {
-		dropSuccess(h)
-	}
-	if p.RetryAfter > 0 {
+	if p.RetryAfter > 0 && p.RetryAfter != wait {
 		h["Retry-After"] = []string{strconv.FormatInt(seconds(p.RetryAfter), 10)}
 	}
 	if len(p.Header) > 0 {
-		adopt(h, p)
+		adopt(h, p, prepared)
 	}
 }
 
-func dropSuccess(h http.Header) {
-	for k := range h {
-		if ofSuccess(k) {
-			delete(h, k)
-		}
+// preparedFor returns the Problem that the headers of w were prepared for, or nil.
+func preparedFor(w http.ResponseWriter) *Problem {
+	if t := tracked(w); t != nil {
+		return t.prepared
 	}
+	return nil
 }
 
-// adopt takes over the headers of the problem. RetryAfter wins over a header of
-// that name.
-func adopt(h http.Header, p *Problem) {
+// adopt sets the headers of the problem. RetryAfter takes precedence over a
+// Retry-After header.
+func adopt(h http.Header, p, prepared *Problem) {
 	for k, values := range p.Header {
+		if prepared != nil && slices.Equal(prepared.Header[k], values) {
+			continue
+		}
 		k = http.CanonicalHeaderKey(k)
 		switch {
-		case ofBody(k), k == "Retry-After" && p.RetryAfter > 0:
+		case ofBody(k) && !(k == "Content-Range" && p.Status == http.StatusRequestedRangeNotSatisfiable),
+			k == "Retry-After" && p.RetryAfter > 0:
 		case k == "Vary" || k == "Set-Cookie" || k == "Link":
 			h[k] = merged(h[k], values)
 		default:
@@ -51,29 +57,16 @@ func adopt(h http.Header, p *Problem) {
 	}
 }
 
-// retract takes back what prepare set for a problem that is not sent after all.
-func retract(h, asked http.Header) {
-	for k := range asked {
+// retract removes what prepare set for a problem that is not sent.
+func retract(h, set http.Header) {
+	for k := range set {
 		h.Del(k)
 	}
 	h.Del("Retry-After")
 }
 
-// ofSuccess reports whether a header describes the content that is not sent
-// after all, in the way in which it was going to be sent.
-func ofSuccess(k string) bool {
-	switch k {
-	case "Content-Length", "Content-Encoding", "Content-Language", "Content-Range",
-		"Content-Disposition", "Content-Location", "Content-Md5", "Content-Digest", "Repr-Digest", "Digest",
-		"Etag", "Last-Modified", "Cache-Control", "Expires", "Age", "Accept-Ranges", "Location":
-		return true
-	default:
-		return false
-	}
-}
-
-// ofBody reports whether a header says what only the one who writes the body
-// knows.
+// ofBody reports whether a header describes the body. Only the code that writes the
+// body can set it.
 func ofBody(k string) bool {
 	switch k {
 	case "Content-Type", "Content-Length", "Content-Encoding", "Content-Range",
@@ -84,7 +77,7 @@ func ofBody(k string) bool {
 	}
 }
 
-// merged is have with the values that it lacks.
+// merged returns have, followed by the values that are not in have.
 func merged(have, values []string) []string {
 	for _, v := range values {
 		if !slices.Contains(have, v) {
@@ -94,7 +87,7 @@ func merged(have, values []string) []string {
 	return have
 }
 
-// seconds is d in whole seconds, rounded up.
+// seconds returns d in whole seconds, rounded up.
 func seconds(d time.Duration) int64 {
 	s := int64(d / time.Second)
 	if d%time.Second > 0 {
@@ -103,15 +96,15 @@ func seconds(d time.Duration) int64 {
 	return s
 }
 
-// The media types of an answer.
+// The media types of responses.
 const (
 	typeProblem = "application/problem+json"
 	typeJSON    = "application/json"
 	typeText    = "text/plain; charset=utf-8"
 )
 
-// describeBody sets the headers of the body. vary says that it was negotiated.
-// One array holds the values of all of them.
+// describeBody sets the headers of the body. vary is true if the media type was
+// negotiated. All values share one array, to save allocations.
 func describeBody(h http.Header, contentType string, vary bool) {
 	v := &[3]string{contentType, "nosniff", "Accept"}
 	h["Content-Type"] = v[0:1:1]

@@ -11,8 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bulwark-go/bulwark/errmap"
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 )
 
+// Reported elsewhere: headers of outer middleware are lost, https://github.com/Kludex/starlette/issues/1175
 func TestHeaders(t *testing.T) {
 	outer := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +62,7 @@ func TestHeaders(t *testing.T) {
 	assert.Len(t, p.Header["Vary"], 1, "the rule's own map is not written to")
 }
 
-// A rule decides about caching its answer, and a Render about everything.
+// A rule decides about caching its response, and Render about all headers.
 func TestHeadersOfTheAnswer(t *testing.T) {
 	p := errmap.Problem{Status: 410, Header: http.Header{"Cache-Control": {"max-age=60"}, "Retry-After": {"7"}}}
 	handler := func(w http.ResponseWriter, _ *http.Request) error {
@@ -79,7 +81,7 @@ func TestHeadersOfTheAnswer(t *testing.T) {
 	assert.Equal(t, "1", rec.Header().Get("Retry-After"))
 }
 
-// The two renderers are useful by themselves.
+// The two renderers also work alone.
 func TestRenderersAlone(t *testing.T) {
 	rec := httptest.NewRecorder()
 	rec.Header().Set("Etag", "x")
@@ -112,7 +114,7 @@ func TestHead(t *testing.T) {
 		assert.Equal(t, 404, rec.Code, desc)
 		assert.Empty(t, rec.Body.String(), desc)
 		assert.NotEmpty(t, rec.Header().Get("Content-Type"), desc)
-		onBoth(t, m.Handler(fails(errNotFound)), func(t *testing.T, srv *httptest.Server) {
+		testhttp.EachServer(t, m.Handler(fails(errNotFound)), func(t *testing.T, srv *testhttp.Server) {
 			res, err := srv.Client().Head(srv.URL)
 			require.NoError(t, err)
 			defer res.Body.Close()
@@ -121,6 +123,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
+// Reported elsewhere: the media type depends on the order of Accept, https://github.com/spring-projects/spring-framework/issues/29588
 func TestNegotiation(t *testing.T) {
 	const problem, json, text = "application/problem+json", "application/json", "text/plain; charset=utf-8"
 	for _, tt := range []struct {

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/bulwark-go/bulwark/internal/errtree"
 )
 
 // appendError appends the body of ErrorJSON.
@@ -22,14 +25,14 @@ func appendError(b []byte, p *Problem) []byte {
 	return append(b, '}')
 }
 
-// appendMessage appends the one thing that ErrorJSON says.
+// appendMessage appends the text of ErrorJSON.
 func appendMessage(b []byte, p *Problem) []byte {
 	switch {
 	case p.Detail != "":
 		return appendString(b, p.Detail)
 	case p.Title != "":
 		return appendString(b, p.Title)
-	case p.from == fromBuiltin && p.Code != "":
+	case isBuiltin(p):
 		return appendString(b, p.Code)
 	}
 	from := len(b)
@@ -40,6 +43,18 @@ func appendMessage(b []byte, p *Problem) []byte {
 		}
 	}
 	return b
+}
+
+// isBuiltin reports whether p is a built-in problem that has a Code.
+func isBuiltin(p *Problem) bool {
+	switch p.Status {
+	case http.StatusInternalServerError:
+		return p.Code == codeInternal
+	case http.StatusGatewayTimeout, http.StatusRequestTimeout:
+		return p.Code == codeTimeout
+	default:
+		return false
+	}
 }
 
 // appendText appends the body as plain text.
@@ -55,7 +70,7 @@ func appendText(b []byte, p *Problem) []byte {
 	return b
 }
 
-// appendProblem appends a problem document. It only fails for extensions.
+// appendProblem appends a problem document. Only extensions can make it fail.
 func appendProblem(b []byte, p *Problem) ([]byte, error) {
 	b = append(b, '{')
 	if p.Type != "" && p.Type != blank {
@@ -76,7 +91,7 @@ func appendProblem(b []byte, p *Problem) ([]byte, error) {
 	return append(b, '}'), err
 }
 
-// blank is the type that stands for none.
+// blank is the default type.
 const blank = "about:blank"
 
 func appendOptional(b []byte, name, value string) []byte {
@@ -106,14 +121,14 @@ func appendFields(b []byte, fields []FieldError) []byte {
 	return append(b, ']')
 }
 
-// standard are the members that an extension cannot be.
+// standard are the members that an extension cannot replace.
 var standard = [...]string{"type", "title", "status", "detail", "instance", "code", "errors"}
 
 func isStandard(name string) bool {
 	return slices.ContainsFunc(standard[:], func(s string) bool { return strings.EqualFold(s, name) })
 }
 
-// appendExtensions appends them in the order of their names.
+// appendExtensions appends extensions in the order of their names.
 func appendExtensions(b []byte, ext map[string]any) ([]byte, error) {
 	if len(ext) == 0 {
 		return b, nil
@@ -132,15 +147,15 @@ func appendExtensions(b []byte, ext map[string]any) ([]byte, error) {
 	return b, nil
 }
 
-// marshal is json.Marshal for values that may do anything.
+// marshal is json.Marshal, but returns an error if a method of the value panics.
 func marshal(v any) (b []byte, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %s", printed(p))
+			err = fmt.Errorf("panic: %s", errtree.Printed(p))
 		}
 	}()
 	b, err = json.Marshal(v)
-	if err == nil && !utf8.Valid(b) { // a json.RawMessage passes through as it is
+	if err == nil && !utf8.Valid(b) { // a json.RawMessage is not checked
 		b = bytes.ToValidUTF8(b, []byte("\uFFFD"))
 	}
 	return b, err
@@ -148,8 +163,8 @@ func marshal(v any) (b []byte, err error) {
 
 const digits = "0123456789abcdef"
 
-// appendString appends a JSON string, escaped as encoding/json does it: safe
-// also inside of HTML and JavaScript.
+// appendString appends a JSON string. It escapes what encoding/json escapes, so the
+// string is also safe inside HTML and JavaScript.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	done := 0

@@ -1,20 +1,14 @@
 package errmap_test
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
-	"io"
-	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
-	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
 	"github.com/bulwark-go/bulwark/errmap"
@@ -49,6 +43,13 @@ func get(header ...string) *http.Request {
 	return r
 }
 
+// post is a request with a body.
+func post(contentType, body string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/users", strings.NewReader(body))
+	r.Header.Set("Content-Type", contentType)
+	return r
+}
+
 // spy is a middleware that sees how a request ended.
 type spy struct {
 	id    string
@@ -73,56 +74,10 @@ func (s lateSpy) Late(_ *exchange.Exchange, panicked any, _ []byte) { s.late <- 
 func (s lateSpy) wrap(next http.Handler) http.Handler               { return observed(s, next) }
 
 func observed(o exchange.Observer, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x, w, r, owner := exchange.Enter(w, r)
-		if owner {
-			defer x.Leave()
-		}
+	return exchange.Func(next, func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 		x.Observe(o)
 		next.ServeHTTP(w, r)
-		if owner {
-			x.Returned()
-		}
 	})
-}
-
-// server starts h with a silent ErrorLog, on HTTP/1 or HTTP/2.
-func server(t *testing.T, h http.Handler, http2 bool) *httptest.Server {
-	t.Helper()
-	srv := httptest.NewUnstartedServer(h)
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
-	srv.EnableHTTP2 = http2
-	if http2 {
-		srv.StartTLS()
-	} else {
-		srv.Start()
-	}
-	t.Cleanup(srv.Close)
-	return srv
-}
-
-// onBoth runs f against h on HTTP/1 and on HTTP/2.
-func onBoth(t *testing.T, h http.Handler, f func(t *testing.T, srv *httptest.Server)) {
-	t.Helper()
-	for _, v := range []struct {
-		name  string
-		http2 bool
-	}{{"HTTP1", false}, {"HTTP2", true}} {
-		t.Run(v.name, func(t *testing.T) { f(t, server(t, h, v.http2)) })
-	}
-}
-
-// raw sends a request and returns everything that comes back until the server
-// closes.
-func raw(t *testing.T, srv *httptest.Server, request string) string {
-	t.Helper()
-	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
-	require.NoError(t, err)
-	defer conn.Close()
-	_, err = io.WriteString(conn, strings.ReplaceAll(request, "\n", "\r\n"))
-	require.NoError(t, err)
-	b, _ := io.ReadAll(bufio.NewReader(conn))
-	return string(b)
 }
 
 func mapper(rules ...errmap.Rule) *errmap.Mapper { return errmap.New(errmap.Config{Rules: rules}) }
@@ -131,29 +86,14 @@ func errorJSON(rules ...errmap.Rule) *errmap.Mapper {
 	return errmap.New(errmap.Config{Rules: rules, Render: errmap.ErrorJSON})
 }
 
-// logBuffer is an ErrorLog that can be read.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) logger() *log.Logger { return log.New(l, "", 0) }
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// deadlined is the context of a request whose deadline has passed.
+// deadlined returns r with a context whose deadline has passed.
 func deadlined(r *http.Request) *http.Request {
 	ctx, cancel := context.WithTimeout(r.Context(), 0)
 	cancel()
 	return r.WithContext(ctx)
+}
+
+// below returns r as a server passes it: only then does an aborted response panic.
+func below(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), http.ServerContextKey, &http.Server{ReadHeaderTimeout: time.Second}))
 }

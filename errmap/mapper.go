@@ -11,82 +11,108 @@ import (
 
 // Config configures [New]. Its zero value is ready for use.
 type Config struct {
-	// Rules are tried in this order, the built-in ones that New lists after
-	// them. The first that matches anywhere in the tree of the error fires, as
-	// in a hand-written switch of errors.Is and errors.As. Nothing is ever
-	// decided by the text of an error. Default: the built-in ones alone.
+	// Rules are tried in this order. The built-in rules that New lists are tried
+	// after them. The first rule that matches any error in the tree of the error
+	// decides, as in a switch of errors.Is and errors.As. Default: only the
+	// built-in rules.
 	//
-	// An error is walked once, each of its branches included, and held against
-	// the table by its type and identity, so 500 rules cost what 5 do. Two
-	// things cost more: rules for interface types are tried one by one, and an
-	// error with an Is or As method of its own has to be asked about every rule
-	// of that kind.
+	// The tree is walked once, and each error is looked up by its type and value,
+	// so 500 rules cost no more than 5. Two things cost more. Rules for interface
+	// types are tried one by one. If an error has an Is or As method, the method is
+	// called for every rule that it could match.
 	Rules []Rule
 
-	// Render writes the answer. It finds the headers of the failed success
-	// dropped (ProblemJSON says which), and those of the Problem, Retry-After
-	// among them, set. Where it writes nothing or panics, a short plain-text
-	// answer is sent. Default nil: ProblemJSON.
+	// Render writes the response. When it is called, the headers of the response
+	// that the handler had begun are removed (see ProblemJSON), and the headers of
+	// the Problem, including Retry-After, are set. Headers that Render sets are
+	// sent, also if it passes another Problem to ProblemJSON. If Render writes
+	// nothing, panics or calls Write, a short plain-text response is sent. Default
+	// nil: ProblemJSON.
 	Render func(http.ResponseWriter, *http.Request, Problem)
 }
 
-// Mapper turns errors into responses. It is made by [New], never changes, and
-// is safe for concurrent use.
+// A Mapper turns errors into responses. [New] returns one. It is immutable and safe
+// for concurrent use.
 type Mapper struct {
 	table  *table
 	rules  []Rule // the user's
-	render func(http.ResponseWriter, *http.Request, Problem)
-	custom bool // render is the user's
+	form   form
+	render func(http.ResponseWriter, *http.Request, Problem) // of formCustom
 }
 
-// New returns a Mapper. It panics if cfg is wrong: with every rule named that
-// is incomplete, stands twice, has a status outside of 400 to 599, or can never
-// fire because an earlier one takes all it could match.
+// form is the format of responses. The built-in ones need no tracker, and their
+// static bodies are encoded in advance.
+type form uint8
+
+const (
+	formCustom form = iota
+	formProblem
+	formError
+)
+
+// isFunc reports whether f is the package's function g.
+func isFunc(f, g func(http.ResponseWriter, *http.Request, Problem)) bool {
+	return reflect.ValueOf(f).Pointer() == reflect.ValueOf(g).Pointer()
+}
+
+// New returns a Mapper. It panics if cfg is wrong. The message names every rule
+// that is incomplete, is a duplicate, has a status outside 400 to 599, or can never
+// match because of an earlier rule.
 //
-// After the rules of cfg come the built-in ones, in this order:
+// The built-in rules are tried after those of cfg, in this order:
 //
-//   - a *[Problem] is itself; one from [FromResponse] is 502, for what another
-//     server thinks of our request is not what our client did
-//   - context.DeadlineExceeded is 504, and 408 where the error says so by
-//     StatusCode: timeout's does while it waited for the client's own body
-//   - os.ErrDeadlineExceeded and errors whose Timeout method says true are 504
-//   - context.Canceled is nothing at all where the client left (499 in the log),
-//     504 where the deadline of the request has passed, and else 500: then we
-//     ourselves cancelled what we needed
-//   - *http.MaxBytesError is 413, also where a decoder lost it and the handler
-//     returns 400, 422 or an error that nobody knows: package limits remembers
-//     it. (But a decoder that stops before the end has seen no error to map.)
-//   - *json.SyntaxError and *json.UnmarshalTypeError are 400. The decoder's
-//     other errors have no type of their own: io.ErrUnexpectedEOF (a body that
-//     ends too early) may just as well come from a database, so where a handler
-//     decodes, an Is rule for it in [Mapper.With] of that route is in order
-//   - an error with a method StatusCode() int is that status, and RetryAfter()
-//     time.Duration, if it has that, is its Retry-After; its text is not shown
-//   - everything else is 500
+//   - a *[Problem] is sent as it is; a Problem from [FromResponse] is 502, because
+//     your client did nothing wrong
+//   - context.DeadlineExceeded is 504. It is 408 if the error has a StatusCode
+//     method that returns 408, as the error of package timeout has if the handler
+//     was waiting for the request body
+//   - an error from reading the request's own body is 408 if a read deadline passed
+//     (the server's ReadTimeout), otherwise 400
+//   - os.ErrDeadlineExceeded and errors whose Timeout method returns true are 504
+//   - context.Canceled gets no response if the client disconnected (logged as 499).
+//     It is 504 if the request's deadline has passed, and 503 if the server is
+//     shutting down and has ended its contexts. Otherwise it is 500, because the
+//     application canceled its own work
+//   - *http.MaxBytesError and multipart.ErrMessageTooLarge are 413, but only if the
+//     request had a body
+//   - an empty body and malformed forms, multipart forms and JSON (errors of
+//     encoding/json and encoding/json/v2) are 400, but only if the request had such
+//     a body: malformed JSON from an upstream is 500, and so is the io.EOF in the
+//     error of an http.Client. encoding/json reports a truncated body as
+//     io.ErrUnexpectedEOF, which could also come from a database connection; use
+//     [DecodeJSON], which knows the difference
+//   - an error with a method StatusCode() int has that status and, if it has a
+//     method RetryAfter() time.Duration, that Retry-After. Its text is not shown.
+//     If it also has ProblemType() string, ProblemTitle() string and
+//     ProblemExtensions() map[string]any, as the errors of package quota do, the
+//     Problem has these as its Type, Title and Extensions
+//   - every other error is 500, or 502 if Write is the ErrorHandler of an
+//     httputil.ReverseProxy
 //
-// Beware of client libraries whose errors have a StatusCode method that gives
-// the status of an upstream (several SDKs do): without a rule before them the
-// upstream's 401 is handed on as ours. Errors with a GRPCStatus method are not
-// looked at for the same reason, and because the core knows no gRPC; where they
-// are our own, a rule As[interface{ error; GRPCStatus() *status.Status }] says
-// which code is which status.
+// A decoder may replace the error of reading the body by one of its own. So if
+// reading the body failed, and the handler returns a 400, a 422 or an error that no
+// rule matches, the error of reading decides. (If the decoder stops before it
+// reaches the failure, there is no error of reading.)
+//
+// Some client libraries (several SDKs) have errors with a StatusCode method that
+// returns an upstream's status. Write a rule for them. Otherwise the upstream's 401
+// is sent as yours. For the same reason there is no built-in rule for errors with a
+// GRPCStatus method. For your own errors of that kind, write a rule As[interface{
+// error; GRPCStatus() *status.Status }].
 func New(cfg Config) *Mapper {
-	m := &Mapper{render: cfg.Render, custom: !ours(cfg.Render)}
-	if m.render == nil {
-		m.render = ProblemJSON
+	m := &Mapper{render: cfg.Render}
+	switch {
+	case cfg.Render == nil || isFunc(cfg.Render, ProblemJSON):
+		m.form = formProblem
+	case isFunc(cfg.Render, ErrorJSON):
+		m.form = formError
 	}
 	return m.withRules(cfg.Rules, nil)
 }
 
-// ours reports whether render is one that can be relied on.
-func ours(render func(http.ResponseWriter, *http.Request, Problem)) bool {
-	p := reflect.ValueOf(render).Pointer()
-	return render == nil || p == reflect.ValueOf(ProblemJSON).Pointer() || p == reflect.ValueOf(ErrorJSON).Pointer()
-}
-
-// With returns a Mapper in which the given rules come before those of m, for a
-// route that knows better. Unlike two rules of one list they may say again what
-// a rule of m says: that is what they are for. It panics as New does.
+// With returns a Mapper that tries the given rules before those of m, for example
+// for one route. If a rule has the same target or type as a rule of m, it replaces
+// that rule. With panics as New does.
 func (m *Mapper) With(rules ...Rule) *Mapper { return m.withRules(rules, m.rules) }
 
 func (m *Mapper) withRules(first, then []Rule) *Mapper {
@@ -99,7 +125,7 @@ func (m *Mapper) withRules(first, then []Rule) *Mapper {
 	return &n
 }
 
-// joined is the errors on one line.
+// joined returns the errors on one line.
 func joined(errs []error) string {
 	s := errs[0].Error()
 	for _, err := range errs[1:] {
@@ -108,35 +134,37 @@ func joined(errs []error) string {
 	return s
 }
 
-// Problem is what err is for the client of r. It neither writes nor notes
-// anything.
+// Problem returns the Problem that Write would send for err. It neither writes a
+// response nor records err.
 //
-// An error that cannot be trusted is a 500, and Write notes why: a status
-// outside of 400 to 599 that comes from a rule's function, a *Problem or a
-// StatusCode method; a rule's function that panics; an error with methods that
-// panic; and a tree of more than ten thousand errors, which is taken to have no
-// end. A typed nil (a nil *MyError in an error) matches nothing and has no say;
-// alone it is a 500.
+// In four cases the response is a 500, and Write records the reason: the status of
+// a rule's function, a *Problem or a StatusCode method is outside 400 to 599; a
+// rule's function panics; a method of the error panics; or the tree has a cycle or
+// no end. A typed nil (a nil *MyError in an error) matches no rule, so on its own
+// it is a 500.
 func (m *Mapper) Problem(r *http.Request, err error) Problem {
-	ctx := r.Context()
-	var v verdict
-	m.judge(ctx, &v, exchange.From(ctx), err)
-	return v.problem
+	var d decision
+	m.decide(&d, exchange.From(r.Context()), r, err)
+	return d.problem
 }
 
-// Note puts err into the log line of the request, for an error that the
-// response does not show. Without an exchange, that is outside of Bulwark's
-// middleware, it does nothing.
+// maxNoted bounds the errors that Note adds to a request, because each new error is
+// compared with all others.
+const maxNoted = 64
+
+// Note adds err to the log record of the request, for an error that does not change
+// the response. Note does nothing outside Bulwark's middleware, and if the record
+// already has 64 errors.
 func (m *Mapper) Note(r *http.Request, err error) {
 	x := exchange.From(r.Context())
-	if x == nil || err == nil {
+	if x == nil || err == nil || x.Notes.Causes() >= maxNoted {
 		return
 	}
-	w := walk{t: m.table, best: len(m.table.rules), left: maxNodes}
-	if w.find(err); w.trouble != nil {
-		err = w.trouble
+	w := walk{t: m.table, best: len(m.table.rules)}
+	if w.find(err); w.failure != nil {
+		err = w.failure
 	}
-	x.Note(err)
+	x.Notes.AddCause(err)
 }
 
 var errNil = errors.New("errmap: Write was called with a nil error")

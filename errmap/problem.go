@@ -7,86 +7,98 @@ import (
 	"time"
 )
 
-// Problem is what a client is told about an error: the members of RFC 9457, and
-// what the answer needs besides. It is the public half; the error it was made
-// from goes to the log and nowhere else.
+// Problem is what the client sees of an error: the members of RFC 9457, and the
+// headers. The error itself is only logged.
 //
-// A *Problem is an error: a handler that knows the answer returns one, by
-// itself or wrapped next to its cause (errors.Join, or fmt.Errorf with two %w).
+// A *Problem is an error. A handler can return a *Problem as it is, or with a
+// cause; see [Problem.Because].
 //
-// Status is the only field that must be set. The maps of a Problem in a rule
-// are shared by all requests and must not be written to.
+// Status is the only required field. All requests share the maps of a Problem that
+// is part of a rule. Do not write to these maps.
 type Problem struct {
 	// Status is the HTTP status, 400 to 599.
 	Status int
 
-	// Type is a URI that identifies the type of the problem. Default
-	// "about:blank", which is left out: the status says it all.
+	// Type is a URI that identifies the problem type. Default "": the response has
+	// no type, which means "about:blank" (RFC 9457 section 4.2.1).
 	Type string
 
-	// Title is a short summary of the type, the same for every occurrence.
-	// Default: the text of the status, as RFC 9457 wants it for about:blank.
+	// Title is a short summary of the problem type, the same for every occurrence.
+	// Default: the text of the status, as RFC 9457 recommends for about:blank.
 	Title string
 
-	// Detail explains this occurrence to the client.
+	// Detail explains this occurrence to the client. Default: none.
 	Detail string
 
-	// Instance is a URI for this occurrence. Default: none under 500; from 500
-	// on a problem document gets "urn:uuid:" and the id that is in the log line.
+	// Instance is a URI for this occurrence. Default: none if Status is less than
+	// 500; otherwise "urn:uuid:" followed by the request_id or problem_id of the
+	// log record.
 	Instance string
 
-	// Code is a stable name for programs, such as "user_not_found": the member
-	// "code" of a problem document. Default: none.
+	// Code is a stable name for programs, such as "user_not_found". It is the
+	// member "code" of a problem document. Default: none.
 	Code string
 
-	// Fields says which parts of the input were wrong: the member "errors".
-	// Default: none.
+	// Fields lists what is wrong with the input. It is the member "errors" of a
+	// problem document. Default: none.
 	Fields []FieldError
 
 	// RetryAfter is sent as the Retry-After header, in whole seconds, rounded
 	// up. Default 0: not sent.
 	RetryAfter time.Duration
 
-	// Header is sent with the answer, for example WWW-Authenticate. It replaces
-	// what was set before, except for Vary, Set-Cookie and Link, which it is
-	// added to. The headers that describe the body itself (Content-Type,
-	// Content-Length, Content-Encoding and their like) are not taken from here.
+	// Header is sent with the response, for example WWW-Authenticate. It replaces
+	// headers that were set before, except for Vary, Set-Cookie and Link, to which
+	// its values are added. Headers that describe the body, such as Content-Type,
+	// Content-Length and Content-Encoding, are ignored. Default: none.
 	Header http.Header
 
-	// Extensions are further top-level members of a problem document. A name
-	// that is one of the members above, in whatever case, is left out: many
-	// decoders do not tell "Status" from "status".
+	// Extensions are additional top-level members of a problem document. A member
+	// that has the name of a field above is left out, in upper or lower case,
+	// because many decoders do not distinguish "Status" from "status". Default:
+	// none.
 	Extensions map[string]any
 
-	// Level is that of the log line. Default nil: by status.
+	// Level is the level of the log record. Default nil: it depends on the status.
 	Level slog.Leveler
 
-	from  origin
-	ready bool // Write has prepared the headers
+	remote bool // FromResponse made it
 }
 
-// FieldError is one thing wrong with the input. Pointer is a JSON pointer
-// (RFC 6901) into the body, such as "/address/zip"; Detail says to the client
-// what is wrong there.
+// FieldError is one error in the input. Pointer is a JSON pointer (RFC 6901) into
+// the body, such as "/address/zip". Detail tells the client what is wrong there.
 type FieldError struct {
 	Pointer string `json:"pointer"`
 	Detail  string `json:"detail"`
 }
 
-// origin is where a Problem was made.
-type origin uint8
+// Remote reports whether the Problem came from [FromResponse]: it is about a
+// request that you sent to another server.
+func (p *Problem) Remote() bool { return p != nil && p.remote }
 
-const (
-	fromUser    origin = iota
-	fromBuiltin        // a built-in rule: ErrorJSON shows its Code
-	fromRemote         // FromResponse: what a server told us as its client
-)
+// Because returns an error that has p as its response and err as its cause: the
+// client sees p, and the log record has err. errors.Is and errors.As find both. If
+// a rule of the Config matches err, the rule decides instead of p. If err is nil,
+// Because returns p.
+//
+//	return (&errmap.Problem{Status: http.StatusConflict, Detail: "The name is taken."}).Because(err)
+func (p *Problem) Because(err error) error {
+	if err == nil {
+		return p
+	}
+	return &explained{p, err}
+}
 
-// Remote reports whether the problem came from [FromResponse]: it is about a
-// request of ours to somebody else, and its status is not ours.
-func (p *Problem) Remote() bool { return p != nil && p.from == fromRemote }
+// explained is a Problem with its cause.
+type explained struct {
+	problem *Problem
+	cause   error
+}
 
-// Error is for logs.
+func (e *explained) Error() string   { return e.problem.Error() + ": " + e.cause.Error() }
+func (e *explained) Unwrap() []error { return []error{e.problem, e.cause} }
+
+// Error returns a text for logs.
 func (p *Problem) Error() string {
 	if p == nil {
 		return "<nil>"
@@ -104,7 +116,7 @@ func (p *Problem) Error() string {
 	return s
 }
 
-// title is the Title or what stands for it.
+// title returns the Title or its default.
 func (p *Problem) title() string {
 	if p.Title != "" {
 		return p.Title
@@ -112,7 +124,7 @@ func (p *Problem) title() string {
 	return statusText(p.Status)
 }
 
-// statusText is http.StatusText, and never empty.
+// statusText returns http.StatusText, or a text for a status that has none.
 func statusText(status int) string {
 	if s := http.StatusText(status); s != "" {
 		return s
@@ -120,10 +132,5 @@ func statusText(status int) string {
 	return "Status " + strconv.Itoa(status)
 }
 
-// sound reports whether the status is one that an error may have.
-func sound(status int) bool { return status >= 400 && status <= 599 }
-
-// internal is the answer that says nothing.
-func internal() Problem {
-	return Problem{Status: http.StatusInternalServerError, Code: "internal", from: fromBuiltin}
-}
+// validErrorStatus reports whether an error may have the status.
+func validErrorStatus(status int) bool { return status >= 400 && status <= 599 }

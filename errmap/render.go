@@ -6,86 +6,119 @@ import (
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// ProblemJSON answers with a problem document of RFC 9457, or with what the
-// client's Accept header prefers to it: the same document as application/json,
-// or one line of text/plain. Where nothing of that is acceptable it is the
-// problem document all the same: an answer in the wrong form is worth more than
-// none. HEAD gets no body. From 500 on the document carries an instance, see
-// [Problem].
+// ProblemJSON writes p as a problem document of RFC 9457. If the client's Accept
+// header prefers application/json, it gets the same document with that type; if it
+// prefers text/plain, a short text. If the client accepts none of these, it gets
+// the problem document. The response to HEAD has no body. If the status is 500 or
+// more, the document has an instance; see [Problem].
 //
 //	{"title":"Not Found","status":404,"code":"user_not_found"}
 //
-// What is public is what a rule says, whatever the status: a deliberate 503 may
-// explain itself, and an unknown error never does. The built-in answers have no
-// Title, so that a document without a type is titled as RFC 9457 section 4.2.1
-// wants it, by the status: "Internal Server Error". The built-in 500 and the
-// timeouts have a Code instead, "internal" and "timeout".
+// The document shows what a rule or a handler put into the Problem, also if the
+// status is 500 or more. The title of a built-in problem is the text of the status,
+// as RFC 9457 section 4.2.1 recommends. The built-in 500 has the Code "internal",
+// and the built-in timeouts have the Code "timeout".
 //
-// Headers that described the success that failed (Content-Length, ETag,
-// Cache-Control and their like) are dropped; those that outer middleware set
-// (CORS, the id of the request, cookies) stay.
+// The handler may have set headers for a response that it now does not send.
+// ProblemJSON removes the headers that describe that response: Content-Length,
+// ETag, Location and similar ones, all kinds of cache control, internal redirects
+// (X-Accel-Redirect, X-Sendfile), trailers, and gRPC's status. All other headers
+// stay, such as those of outer middleware (CORS, the request id, cookies),
+// directives that forbid caching (no-store, no-cache, private), and the
+// Content-Range of a 416.
 //
-// A value among the extensions that cannot be encoded turns the answer into a
-// 500, and the reason goes to the log line; so the document is never half a one.
+// If an extension cannot be encoded, the response is a 500, and the log record has
+// the reason.
 func ProblemJSON(w http.ResponseWriter, r *http.Request, p Problem) {
-	mend(&p)
+	sendProblem(w, r, &p, nil, preparedFor(w))
+}
+
+// sendProblem implements ProblemJSON. document is nil unless it was encoded in
+// advance. prepared is the Problem that the headers were prepared for, or nil.
+func sendProblem(w http.ResponseWriter, r *http.Request, p *Problem, document []byte, prepared *Problem) {
+	sanitize(p)
 	contentType := negotiate(r.Header["Accept"])
 	h := w.Header()
-	var body []byte
-	if contentType == typeText {
-		body = appendText(make([]byte, 0, 128), &p)
-	} else if asked := p.Header; !document(r, &p, &body) {
-		retract(h, asked)
+	switch asked := p.Header; {
+	case contentType == typeText:
+		document = appendText(make([]byte, 0, 128), p)
+	case document == nil:
+		var ok bool
+		if document, ok = encode(r, p); !ok {
+			retract(h, asked)
+		}
 	}
-	prepare(h, &p)
+	prepare(h, p, prepared)
 	describeBody(h, contentType, true)
-	send(w, r, p.Status, body)
+	send(w, r, p.Status, document)
 }
 
-// ErrorJSON answers in the short form, {"error":"not found"}, and where there
-// are Fields with "errors" next to it: [{"pointer":"/name","detail":"…"}]. It
-// shows the Detail, else the Title, else the text of the status in lower case.
-// Of the built-in answers those that have a Code show that: "internal" for an
-// error that nobody knows, "timeout" for a deadline; a Problem of yours is shown
-// by its own words only. Nothing else of the Problem is in the body, and it is
-// always application/json. Headers and HEAD are as with [ProblemJSON].
+// ErrorJSON writes p in a short form, always as application/json: {"error":"not
+// found"}. If p has Fields, the member "errors" has them:
+// [{"pointer":"/name","detail":"…"}]. The text is the Detail; without one it is the
+// Title, and without that the text of the status in lower case. The built-in 500 is
+// "internal", and the built-in timeouts are "timeout". The body has no other
+// members. Headers and HEAD are treated as in [ProblemJSON].
 func ErrorJSON(w http.ResponseWriter, r *http.Request, p Problem) {
-	mend(&p)
-	body := appendError(make([]byte, 0, 64), &p)
-	prepare(w.Header(), &p)
-	describeBody(w.Header(), typeJSON, false)
+	sendError(w, r, &p, nil, preparedFor(w))
+}
+
+// sendError implements ErrorJSON; see sendProblem.
+func sendError(w http.ResponseWriter, r *http.Request, p *Problem, body []byte, prepared *Problem) {
+	sanitize(p)
+	if body == nil {
+		body = appendError(make([]byte, 0, 64), p)
+	}
+	h := w.Header()
+	prepare(h, p, prepared)
+	describeBody(h, typeJSON, false)
 	send(w, r, p.Status, body)
 }
 
-// mend makes a Problem that cannot be sent into one that can.
-func mend(p *Problem) {
-	if !sound(p.Status) {
+// sanitize replaces a Problem that has no valid status.
+func sanitize(p *Problem) {
+	if !validErrorStatus(p.Status) {
 		*p = internal()
 	}
 }
 
-// document encodes p. If that fails it makes p the 500 that it encodes instead.
-func document(r *http.Request, p *Problem, body *[]byte) (ok bool) {
+// encode returns the document of p. If it cannot be encoded, encode replaces p by a
+// 500 and returns the document of that.
+func encode(r *http.Request, p *Problem) (document []byte, ok bool) {
 	if p.Status >= 500 && p.Instance == "" {
 		p.Instance = instance(exchange.From(r.Context()))
 	}
-	var err error
-	if *body, err = appendProblem(make([]byte, 0, 128), p); err == nil {
-		return true
+	document, err := appendProblem(make([]byte, 0, 128), p)
+	if err == nil {
+		return document, true
 	}
 	x := exchange.From(r.Context())
 	if x != nil {
-		x.Note(err)
+		x.Notes.AddCause(err)
 	}
 	*p = internal()
 	p.Instance = instance(x)
-	*body, _ = appendProblem((*body)[:0], p) // it has no extensions
-	return false
+	document, _ = appendProblem(document[:0], p) // it has no extensions
+	return document, false
+}
+
+// staticDocument returns the document of p if it is the same for every request, and
+// otherwise nil. A Problem with extensions has none, because they may point to a
+// value that changes.
+func staticDocument(p *Problem) []byte {
+	if p.Status >= 500 && p.Instance == "" || len(p.Extensions) > 0 {
+		return nil
+	}
+	document, err := appendProblem(nil, p)
+	if err != nil {
+		return nil
+	}
+	return document
 }
 
 func send(w http.ResponseWriter, r *http.Request, status int, body []byte) {
 	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(body) // the exchange notes what the wire says
+		_, _ = w.Write(body) // the exchange records the error
 	}
 }

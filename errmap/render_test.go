@@ -23,7 +23,7 @@ func TestErrorJSON(t *testing.T) {
 	}{
 		{"the text of the status", errNotFound, 404, `{"error":"not found"}`},
 		{"wrapped", fmt.Errorf("loading: %w", errNotFound), 404, `{"error":"not found"}`},
-		{"an error that nobody knows", errSecret, 500, `{"error":"internal"}`},
+		{"an error without a rule", errSecret, 500, `{"error":"internal"}`},
 		{"a deadline", fmt.Errorf("query: %w", context.DeadlineExceeded), 504, `{"error":"timeout"}`},
 		{"a title", &errmap.Problem{Status: 409, Title: "Version conflict"}, 409, `{"error":"Version conflict"}`},
 		{"a detail before a title", &errmap.Problem{Status: 409, Title: "T", Detail: "D"}, 409, `{"error":"D"}`},
@@ -40,7 +40,9 @@ func TestErrorJSON(t *testing.T) {
 	} {
 		t.Run(tt.desc, func(t *testing.T) {
 			errs := errorJSON(errmap.Is(errNotFound, errmap.Problem{Status: 404}))
-			rec := serve(errs.Handler(fails(tt.err)), get("Accept", "text/plain"))
+			r := post("application/json", "{")
+			r.Header.Set("Accept", "text/plain")
+			rec := serve(errs.Handler(fails(tt.err)), r)
 			assert.Equal(t, tt.status, rec.Code)
 			assert.Equal(t, tt.want, rec.Body.String())
 			assert.Equal(t, "application/json", rec.Header().Get("Content-Type"))

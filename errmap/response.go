@@ -1,13 +1,13 @@
 package errmap
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"math"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,21 +17,22 @@ import (
 // maxDocument is how much of a body FromResponse reads.
 const maxDocument = 1 << 20
 
-// maxText is how long a plain-text body may be to be taken for a Detail.
+// maxText is the length up to which a plain-text body becomes the Detail.
 const maxText = 1 << 10
 
-// FromResponse is for the client's side: nil for a status under 400, else a
-// *[Problem] made of the response. Members of a problem document that are of
-// the wrong type are left out, other members become Extensions, and a body that
-// is no problem document does no harm: {"error":"…"} and a short text/plain
-// become the Detail. The status is that of the response, whatever the document
-// says. At most 1 MiB is read; closing the body stays with the caller.
+// FromResponse turns the response of another server into an error, for code that
+// calls it. It returns nil if the status of res is less than 400. Otherwise it
+// returns a *[Problem] with that status and, if the body is a problem document,
+// with its members. It reads at most 1 MiB of the body and does not close it.
 //
-// The Problem remembers that it is remote. Returned by a handler it is answered
-// with 502 and nothing of its text: that somebody else did not let us in (401)
-// or did not find something (404) does not mean that our client may not come in
-// or asked for something that is not there. Where it does mean that, a rule
-// says so, before the built-in one:
+// Members whose type differs from RFC 9457, such as ASP.NET's "errors" object, and
+// all other members become Extensions. A number in Extensions is a float64, or a
+// json.Number if a float64 would round it. If "code" is a number, Code has its
+// text. {"error":"…"} and a short text/plain body become the Detail.
+//
+// If a handler returns this Problem, your client gets a 502 without the other
+// server's text, because your client did not send the request that got the 401 or
+// 404. To pass a status on, write a rule:
 //
 //	errmap.As(func(p *errmap.Problem) errmap.Problem {
 //		switch {
@@ -50,7 +51,7 @@ func FromResponse(res *http.Response) error {
 	case res.StatusCode < 400:
 		return nil
 	}
-	p := &Problem{Status: res.StatusCode, from: fromRemote, RetryAfter: retryAfter(res.Header, time.Now)}
+	p := &Problem{Status: res.StatusCode, remote: true, RetryAfter: retryAfter(res.Header, time.Now)}
 	p.read(res)
 	return p
 }
@@ -64,6 +65,7 @@ func (p *Problem) read(res *http.Response) {
 	if err != nil || len(body) > maxDocument {
 		return
 	}
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
 	switch media, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); {
 	case media == typeJSON, strings.HasSuffix(media, "+json"):
 		p.decode(body)
@@ -74,8 +76,8 @@ func (p *Problem) read(res *http.Response) {
 	}
 }
 
-// decode takes what it can use from a JSON object (RFC 9457 section 3.1: a
-// member of the wrong type is ignored).
+// decode reads a JSON object. A member of the wrong type is ignored (RFC 9457
+// section 3.1) and kept as an extension.
 func (p *Problem) decode(body []byte) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
@@ -86,22 +88,26 @@ func (p *Problem) decode(body []byte) {
 	} {
 		take(members, name, to)
 	}
-	take(members, "errors", &p.Fields)
+	p.takeFields(members)
 	if p.Detail == "" {
 		take(members, "error", &p.Detail)
 	}
+	delete(members, "status")
 	for name, raw := range members {
-		var v any
-		if !slices.Contains(standard[:], name) && json.Unmarshal(raw, &v) == nil {
+		if v, ok := anyValue(raw); ok {
 			if p.Extensions == nil {
 				p.Extensions = make(map[string]any)
 			}
 			p.Extensions[name] = v
 		}
 	}
+	var n json.Number
+	if _, ok := p.Extensions["code"].(string); !ok && json.Unmarshal(members["code"], &n) == nil {
+		p.Code = n.String()
+	}
 }
 
-// take moves a member into to, if it is of that type.
+// take moves a member to *to if it has that type.
 func take[T any](members map[string]json.RawMessage, name string, to *T) {
 	var v T
 	raw, ok := members[name]
@@ -111,11 +117,55 @@ func take[T any](members map[string]json.RawMessage, name string, to *T) {
 	}
 }
 
-// retryAfter reads the header in either of its forms (RFC 9110 section 10.2.3).
+// takeFields moves "errors" to p.Fields if its elements are FieldErrors.
+func (p *Problem) takeFields(members map[string]json.RawMessage) {
+	raw, ok := members["errors"]
+	if !ok {
+		return
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	var fields []FieldError
+	if dec.Decode(&fields) == nil {
+		p.Fields = fields
+		delete(members, "errors")
+	}
+}
+
+// anyValue decodes a member. A number is a float64, or a json.Number if a float64
+// would round it.
+func anyValue(raw json.RawMessage) (v any, ok bool) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	ok = dec.Decode(&v) == nil
+	return withFloats(v), ok
+}
+
+func withFloats(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if f, err := v.Float64(); err == nil {
+			if b, err := json.Marshal(f); err == nil && string(b) == v.String() {
+				return f
+			}
+		}
+	case []any:
+		for i := range v {
+			v[i] = withFloats(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = withFloats(v[k])
+		}
+	}
+	return v
+}
+
+// retryAfter parses the header in either of its forms (RFC 9110 section 10.2.3).
 func retryAfter(h http.Header, now func() time.Time) time.Duration {
 	v := h.Get("Retry-After")
-	if n, err := strconv.ParseInt(v, 10, 64); err == nil {
-		return time.Duration(min(max(n, 0), int64(math.MaxInt64/time.Second))) * time.Second
+	if n, err := strconv.ParseUint(v, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(n, uint64(math.MaxInt64/time.Second))) * time.Second
 	}
 	at, err := http.ParseTime(v)
 	if err != nil {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bulwark-go/bulwark/errmap"
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 )
 
 func response(status int, contentType, body string, header ...string) *http.Response {
@@ -50,9 +50,27 @@ func TestFromResponse(t *testing.T) {
 			},
 		},
 		{"the wire's status counts", response(404, problem, `{"status":200}`), errmap.Problem{Status: 404}},
-		{"wrong types are left out", response(404, problem, `{"type":1,"title":["x"],"detail":{},"code":null,"errors":"no","status":"x"}`), errmap.Problem{Status: 404}},
+		{"wrong types are extensions", response(404, problem, `{"type":1,"title":["x"],"detail":{},"code":null,"errors":"no","status":"x"}`), errmap.Problem{Status: 404, Extensions: map[string]any{
+			"type": 1.0, "title": []any{"x"}, "detail": map[string]any{}, "errors": "no",
+		}}},
 		{"ErrorJSON's form", response(404, "application/json", `{"error":"not found"}`), errmap.Problem{Status: 404, Detail: "not found"}},
 		{"some vendor's JSON", response(404, "application/vnd.x+json", `{"detail":"d","error":1}`), errmap.Problem{Status: 404, Detail: "d", Extensions: map[string]any{"error": 1.0}}},
+		{"ASP.NET's errors", response(400, problem, `{"title":"T","status":400,"errors":{"Name":["The Name field is required."]},"traceId":"00-1"}`), errmap.Problem{
+			Status: 400, Title: "T",
+			Extensions: map[string]any{"errors": map[string]any{"Name": []any{"The Name field is required."}}, "traceId": "00-1"},
+		}},
+		{"errors that are texts", response(400, problem, `{"errors":["a","b"]}`), errmap.Problem{Status: 400, Extensions: map[string]any{"errors": []any{"a", "b"}}}},
+		{"errors of another shape", response(400, problem, `{"errors":[{"status":"422","source":{"pointer":"/data"}}]}`), errmap.Problem{
+			Status: 400, Extensions: map[string]any{"errors": []any{map[string]any{"status": "422", "source": map[string]any{"pointer": "/data"}}}},
+		}},
+		{"a code that is a number", response(400, problem, `{"code":40401}`), errmap.Problem{Status: 400, Code: "40401", Extensions: map[string]any{"code": 40401.0}}},
+		{"numbers of 64 bits", response(400, problem, `{"id":9007199254740993,"n":[1,0.1,1e400]}`), errmap.Problem{
+			Status: 400, Extensions: map[string]any{"id": json.Number("9007199254740993"), "n": []any{1.0, 0.1, json.Number("1e400")}},
+		}},
+		{"a byte order mark", response(400, problem, "\ufeff{\"detail\":\"d\"}"), errmap.Problem{Status: 400, Detail: "d"}},
+		{"a byte order mark before a text", response(400, "text/plain", "\ufeffd"), errmap.Problem{Status: 400, Detail: "d"}},
+		{"a huge Retry-After", response(503, problem, "", "Retry-After", "99999999999999999999999"), errmap.Problem{Status: 503, RetryAfter: 9223372036 * time.Second}},
+		{"a negative Retry-After", response(503, problem, "", "Retry-After", "-5"), errmap.Problem{Status: 503}},
 		{"an array", response(404, problem, `[1]`), errmap.Problem{Status: 404}},
 		{"broken JSON", response(404, problem, `{"detail":"d"`), errmap.Problem{Status: 404}},
 		{"nothing", response(500, problem, ``), errmap.Problem{Status: 500}},
@@ -88,8 +106,8 @@ func TestFromResponseWithoutAnError(t *testing.T) {
 	assert.Equal(t, 404, fromResponse(t, &http.Response{StatusCode: 404}).Status, "no body at all")
 }
 
-// endless is a body that never ends, and tells how much of it was read and
-// whether it was closed.
+// endless is a body that never ends. It records how much of it was read and whether it
+// was closed.
 type endless struct {
 	n      int
 	closed bool
@@ -129,13 +147,13 @@ type errReader struct{}
 
 func (errReader) Read([]byte) (int, error) { return 0, errors.New("reset") }
 
-// What a server of ours says is what a client of ours hears.
+// FromResponse returns the Problem that ProblemJSON sent.
 func TestRoundTrip(t *testing.T) {
 	sent := errmap.Problem{
 		Status: 409, Type: "https://x/y", Title: "T", Detail: "D <é>", Code: "c", RetryAfter: 90 * time.Second,
 		Fields: []errmap.FieldError{{"/a~1b", "x"}}, Extensions: map[string]any{"n": 1.0, "s": []any{"x"}},
 	}
-	onBoth(t, mapper().Handler(fails(&sent)), func(t *testing.T, srv *httptest.Server) {
+	testhttp.EachServer(t, mapper().Handler(fails(&sent)), func(t *testing.T, srv *testhttp.Server) {
 		res, err := srv.Client().Get(srv.URL)
 		require.NoError(t, err)
 		defer res.Body.Close()
@@ -154,8 +172,8 @@ func TestProblemIsAnError(t *testing.T) {
 	assert.EqualError(t, errmap.FromResponse(response(404, "text/plain", "x")), "remote: 404 Not Found: x")
 }
 
-// The body of an answer is valid JSON in valid UTF-8 and says what the problem
-// said, whatever that was.
+// The body of an error response is valid JSON in valid UTF-8 and has the content of the
+// problem, for any problem.
 func FuzzJSON(f *testing.F) {
 	f.Add("type", "title", "detail", "code", "/pointer", "name", []byte(`{"a":1}`))
 	f.Add("about:blank", "\xff", "<script>\u2028", "\x00", "\\\"", "Status", []byte("\"\xff\""))
@@ -176,7 +194,7 @@ func FuzzJSON(f *testing.F) {
 				Errors []errmap.FieldError `json:"errors"`
 			}
 			if rec.Code == 500 {
-				continue // the extension was no JSON
+				continue // the extension was not JSON
 			}
 			d := json.NewDecoder(bytes.NewReader(body))
 			require.NoError(t, d.Decode(&doc), "%q", body)
@@ -211,7 +229,7 @@ func FuzzFromResponse(f *testing.F) {
 		require.Equal(t, status, p.Status)
 		require.GreaterOrEqual(t, p.RetryAfter, time.Duration(0))
 		require.True(t, utf8.ValidString(p.Error()))
-		// Passed on with a rule it can be sent.
+		// A rule that passes it on sends it.
 		passOn := mapper(errmap.As(func(p *errmap.Problem) errmap.Problem { return *p }))
 		rec := serve(passOn.Handler(fails(err)), get())
 		require.True(t, json.Valid(rec.Body.Bytes()))

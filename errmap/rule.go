@@ -5,61 +5,72 @@ import (
 	"fmt"
 	"reflect"
 	"strconv"
+
+	"github.com/bulwark-go/bulwark/internal/errtree"
 )
 
-// Rule says what becomes of one kind of error. Rules are made by [Is] and [As];
-// they may be used in any number of mappers and shared freely.
+// A Rule maps one kind of error to a Problem. [Is] and [As] make rules. A rule may
+// be used in any number of mappers.
 type Rule struct {
 	name    string       // of a built-in
 	target  error        // of Is
 	typ     reflect.Type // of As
 	problem Problem      // of Is
 
-	fits  func(error) bool          // the error is one of E
-	when  func(error) bool          // of a built-in: a further condition
-	ask   func(asker) (error, bool) // the error's own As method
-	apply func(error) Problem       // nil where Is made the rule
+	matches func(error) bool          // the error is one of E
+	ask     func(asker) (error, bool) // calls the error's own As method
+	apply   func(error) Problem       // nil if Is made the rule
+
+	when    func(error) bool // of a built-in: a further condition
+	subject subject          // of a built-in: the part of the request that the error must be about
+	special special          // of a built-in
 }
 
-// asker and matcher are the methods by which an error speaks for itself, see
-// errors.As and errors.Is.
+// special marks the built-in rules that depend on the request.
+type special uint8
+
+const (
+	specialCanceled  special = iota + 1 // the response depends on what canceled the context
+	specialBodyFault                    // matches the error that reading the request's body gave
+)
+
+// asker and matcher are the methods that errors.As and errors.Is call.
 type (
 	asker   interface{ As(target any) bool }
 	matcher interface{ Is(target error) bool }
 )
 
-// Is maps target, wherever it stands in the tree of an error, as errors.Is
-// finds it.
+// Is returns a Rule that maps errors for which errors.Is(err, target) is true to p.
 func Is(target error, p Problem) Rule {
 	return Rule{target: target, problem: p}
 }
 
-// As maps errors of type E, wherever one stands in the tree of an error, as
-// errors.As finds them: E is a pointer type, a value type or an interface type.
-// f makes of the error what the client is told, so it must not hand on text
-// that is not meant for clients. If it panics, or gives a status outside of 400
-// to 599, the answer is a 500 and the reason is noted.
+// As returns a Rule that maps errors in which errors.As finds an E, which may be a
+// pointer type, a value type or an interface type. The client sees what f returns,
+// so f must not copy text that is not meant for clients. If f panics or returns a
+// status outside 400 to 599, the response is a 500, and the log record has the
+// reason.
 func As[E error](f func(E) Problem) Rule {
 	r := Rule{typ: reflect.TypeFor[E]()}
 	if f == nil {
-		return r // New says so
+		return r // New panics
 	}
-	r.fits = func(err error) bool { _, ok := err.(E); return ok } //nolint:errorlint // the walk unwraps
-	r.apply = func(err error) Problem { return f(err.(E)) }       //nolint:errorlint,forcetypeassert // it fits
+	r.matches = func(err error) bool { _, ok := err.(E); return ok } //nolint:errorlint // the walk unwraps
+	r.apply = func(err error) Problem { return f(err.(E)) }          //nolint:errorlint,forcetypeassert // it fits
 	r.ask = func(a asker) (error, bool) {
 		var e E
 		if !a.As(&e) {
 			return nil, false
 		}
-		return e, !isNil(reflect.ValueOf(e))
+		return e, !errtree.IsNil(e)
 	}
 	return r
 }
 
-// byInterface tells whether the rule is an As of an interface type.
-func (r *Rule) byInterface() bool { return r.typ != nil && r.typ.Kind() == reflect.Interface }
+// isInterface reports whether the rule is an As of an interface type.
+func (r *Rule) isInterface() bool { return r.typ != nil && r.typ.Kind() == reflect.Interface }
 
-// String names the rule.
+// String returns the name of the rule.
 func (r *Rule) String() string {
 	switch {
 	case r.name != "":
@@ -73,35 +84,12 @@ func (r *Rule) String() string {
 	}
 }
 
-// describe names an error for people who read code: its type and its text.
+// describe returns the type and the text of an error.
 func describe(err error) string {
-	return fmt.Sprintf("%T %q", err, text(err))
+	return fmt.Sprintf("%T %q", err, errtree.Text(err))
 }
 
-// text is err.Error(), whatever that does.
-func text(err error) (s string) {
-	defer func() {
-		if v := recover(); v != nil {
-			s = fmt.Sprintf("%T whose Error method panics", err)
-		}
-	}()
-	return err.Error()
-}
-
-// isNil reports whether v is nil or a nil of a concrete type. An error that is
-// one is nobody's error: it was returned through an interface by mistake.
-func isNil(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Pointer, reflect.Map, reflect.Slice, reflect.Func, reflect.Chan:
-		return v.IsNil()
-	default:
-		return false
-	}
-}
-
-// check returns what is wrong with the rules, each line naming its rule.
+// check returns what is wrong with the rules. Each error names its rule.
 func check(rules []Rule) []error {
 	var errs []error
 	for i := range rules {
@@ -119,7 +107,7 @@ func check(rules []Rule) []error {
 	return errs
 }
 
-// check tells what is wrong with a rule by itself.
+// check returns what is wrong with a rule by itself.
 func (r *Rule) check() error {
 	switch {
 	case r.typ != nil && r.apply == nil:
@@ -128,9 +116,9 @@ func (r *Rule) check() error {
 		return nil
 	case r.target == nil:
 		return errors.New("the error is nil")
-	case isNil(reflect.ValueOf(r.target)):
+	case errtree.IsNil(r.target):
 		return errors.New("the error is a nil of its type, which matches nothing")
-	case !sound(r.problem.Status):
+	case !validErrorStatus(r.problem.Status):
 		return fmt.Errorf("Status %d is not within 400 and 599", r.problem.Status)
 	}
 	if _, ok := r.target.(matcher); !ok && !reflect.ValueOf(r.target).Comparable() {
@@ -139,26 +127,20 @@ func (r *Rule) check() error {
 	return nil
 }
 
-// hides tells why s, registered after r, never fires.
+// hides returns why s, registered after r, can never match.
 func (r *Rule) hides(s *Rule) string {
 	switch {
 	case r.check() != nil:
 		return ""
-	case r.byInterface() && r.typ.NumMethod() == 1:
+	case r.isInterface() && r.typ.NumMethod() == 1:
 		return "every error matches"
 	case r.typ != nil && s.typ == r.typ:
 		return "the same type is in"
-	case r.byInterface() && s.typ != nil && s.typ.Implements(r.typ):
+	case r.isInterface() && s.typ != nil && s.typ.Implements(r.typ):
 		return "the type implements that of"
-	case r.target != nil && s.target != nil && same(r.target, s.target):
+	case r.target != nil && s.target != nil && errtree.Same(r.target, s.target):
 		return "the same error is in"
 	default:
 		return ""
 	}
-}
-
-// same is r == s for errors that may not be comparable.
-func same(r, s error) bool {
-	return reflect.TypeOf(r) == reflect.TypeOf(s) && reflect.ValueOf(r).Comparable() &&
-		reflect.ValueOf(s).Comparable() && r == s //nolint:errorlint // identity is meant
 }

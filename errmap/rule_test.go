@@ -15,7 +15,7 @@ import (
 	"github.com/bulwark-go/bulwark/errmap"
 )
 
-// The kinds of errors that rules are made for.
+// The kinds of errors for which there are rules.
 type (
 	pointerError struct{ id string }
 	valueError   struct{ code int }
@@ -147,7 +147,7 @@ func TestNewNamesEveryBadRule(t *testing.T) {
 	}{
 		{"no rule at all", []errmap.Rule{{}}, `errmap: Rules[0], Rule{}: the error is nil`},
 		{"a nil error", []errmap.Rule{ok, is(nil, 404)}, `errmap: Rules[1], Rule{}: the error is nil`},
-		{"a typed nil", []errmap.Rule{is((*valueError)(nil), 404)}, `errmap: Rules[0], Is(*errmap_test.valueError "*errmap_test.valueError whose Error method panics"): the error is a nil of its type, which matches nothing`},
+		{"a typed nil", []errmap.Rule{is((*valueError)(nil), 404)}, `errmap: Rules[0], Is(*errmap_test.valueError "*errmap_test.valueError, which panics when it is printed"): the error is a nil of its type, which matches nothing`},
 		{"a nil function", []errmap.Rule{errmap.As[valueError](nil)}, `errmap: Rules[0], As[errmap_test.valueError]: the function is nil`},
 		{"no status", []errmap.Rule{is(valueError{1}, 0)}, `errmap: Rules[0], Is(errmap_test.valueError "value 1"): Status 0 is not within 400 and 599`},
 		{"a success", []errmap.Rule{is(valueError{1}, 200)}, `errmap: Rules[0], Is(errmap_test.valueError "value 1"): Status 200 is not within 400 and 599`},
@@ -179,14 +179,14 @@ func TestStatusFromAFunction(t *testing.T) {
 		rec := serve(s.wrap(mapper(as[valueError](status)).Handler(fails(valueError{1}))), get())
 		assert.Equal(t, 500, rec.Code)
 		e := <-s.ended
-		assert.ErrorContains(t, e.Cause, fmt.Sprintf("As[errmap_test.valueError] gave the status %d", status))
+		assert.ErrorContains(t, e.Cause, fmt.Sprintf("As[errmap_test.valueError] returned status %d", status))
 		assert.ErrorIs(t, e.Cause, valueError{1})
 
 		rec = serve(s.wrap(mapper().Handler(fails(&errmap.Problem{Status: status, Detail: "d"}))), get())
 		assert.Equal(t, http.StatusInternalServerError, rec.Code)
 		assert.NotContains(t, rec.Body.String(), "detail")
 		e = <-s.ended
-		assert.ErrorContains(t, e.Cause, fmt.Sprintf(`the built-in "problem" gave the status %d`, status))
+		assert.ErrorContains(t, e.Cause, fmt.Sprintf(`the built-in "problem" returned status %d`, status))
 	}
 }
 
@@ -197,16 +197,16 @@ func TestExplain(t *testing.T) {
 		err  error
 		want string
 	}{
-		{"nil", nil, "no error: Handler answers nothing, Write answers 500 Internal Server Error"},
+		{"nil", nil, "no error: Handler writes nothing, Write sends 500 Internal Server Error"},
 		{"nothing", errors.New("x"), `no rule matches *errors.errorString "x": 500 Internal Server Error`},
 		{"identity", fmt.Errorf("x: %w", errNotFound), `rule 1 of 3, Is(*errors.errorString "store: user not found in shard 7"), fires: ` +
 			`*errors.errorString "store: user not found in shard 7" is the *errors.errorString "store: user not found in shard 7": 404 Not Found`},
 		{"type", errors.Join(&pointerError{"1"}), `rule 2 of 3, As[*errmap_test.pointerError], fires: *errmap_test.pointerError "pointer 1" is a *errmap_test.pointerError: 409 Conflict`},
-		{"a bad status", &quotaError{}, `rule 3 of 3, As[errmap_test.quota], fires: *errmap_test.quotaError "pointer " is a errmap_test.quota: 500 Internal Server Error, because errmap: As[errmap_test.quota] gave the status 200`},
+		{"a bad status", &quotaError{}, `rule 3 of 3, As[errmap_test.quota], fires: *errmap_test.quotaError "pointer " is a errmap_test.quota: 500 Internal Server Error, because errmap: As[errmap_test.quota] returned status 200`},
 		{"built in", os.ErrDeadlineExceeded, `the built-in "i/o deadline" fires: *poll.DeadlineExceededError "i/o timeout" is the *poll.DeadlineExceededError "i/o timeout": 504 Gateway Timeout`},
 		{"an Is method", isError{[]error{errNotFound}}, `rule 1 of 3, Is(*errors.errorString "store: user not found in shard 7"), fires: errmap_test.isError "is" says by its Is method that it is the *errors.errorString "store: user not found in shard 7": 404 Not Found`},
 		{"an As method", asError{&pointerError{"2"}}, `rule 2 of 3, As[*errmap_test.pointerError], fires: *errmap_test.pointerError "pointer 2" came from an As method and is a *errmap_test.pointerError: 409 Conflict`},
-		{"a typed nil", (*pointerError)(nil), "errmap: a nil *errmap_test.pointerError was returned as an error: *errmap_test.pointerError whose Error method panics: 500 Internal Server Error"},
+		{"a typed nil", (*pointerError)(nil), "errmap: a nil *errmap_test.pointerError was returned as an error: *errmap_test.pointerError, which panics when it is printed: 500 Internal Server Error"},
 	} {
 		t.Run(tt.desc, func(t *testing.T) { assert.Equal(t, tt.want, m.Explain(tt.err)) })
 	}

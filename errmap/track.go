@@ -2,33 +2,36 @@ package errmap
 
 import (
 	"bufio"
-	"errors"
 	"net"
 	"net/http"
+
+	"github.com/bulwark-go/bulwark/internal/exchange"
+	"github.com/bulwark-go/bulwark/internal/respwriter"
 )
 
-// tracker sees what is written to a writer that somebody wrapped around the
-// exchange's: a compressor may hold it back, so that the exchange knows nothing
-// of it yet.
+// tracker records what is written to a writer that other middleware wrapped around
+// the exchange's writer. Such a writer may buffer the response, as a compressor
+// does, and the exchange then has not seen it yet. While a Render runs, prepared is
+// the Problem that the headers were prepared for.
 type tracker struct {
-	http.ResponseWriter
-	status int
-	taken  bool
+	respwriter.Tracker
+	taken    bool
+	prepared *Problem
 }
 
-// track wraps w, unless it is the exchange's own writer or tracked already. The
-// writer has the Flusher, Hijacker and Pusher of w; io.ReaderFrom is given up,
-// the wrapper in between has no use for it.
-func track(w, own http.ResponseWriter) http.ResponseWriter {
-	if w == own || tracked(w) != nil {
+// track wraps w unless it is the exchange's own writer or has a tracker. The result
+// has w's Flusher, Hijacker and Pusher. It does not have w's io.ReaderFrom, because
+// a wrapper has to see the bytes.
+func track(w http.ResponseWriter, x *exchange.Exchange) http.ResponseWriter {
+	if x.Response().IsWriter(w) || tracked(w) != nil {
 		return w
 	}
-	return (&tracker{ResponseWriter: w}).shape()
+	return newTracker(w).shape()
 }
 
-// tracked finds the tracker that w leads to.
+// tracked returns the tracker of w, or nil.
 func tracked(w http.ResponseWriter) *tracker {
-	for range 64 { // a writer that unwraps to itself must not hang a request
+	for range 64 { // a writer may unwrap to itself
 		if t, ok := w.(interface{ tracking() *tracker }); ok {
 			return t.tracking()
 		}
@@ -41,41 +44,13 @@ func tracked(w http.ResponseWriter) *tracker {
 	return nil
 }
 
+func newTracker(w http.ResponseWriter) *tracker {
+	return &tracker{Tracker: respwriter.Tracker{ResponseWriter: w}}
+}
+
 func (t *tracker) tracking() *tracker { return t }
 
-// Unwrap is for http.ResponseController.
-func (t *tracker) Unwrap() http.ResponseWriter { return t.ResponseWriter }
-
-// WriteHeader notes the final status; 101 is one.
-func (t *tracker) WriteHeader(status int) {
-	if t.status == 0 && (status >= 200 || status == http.StatusSwitchingProtocols) {
-		t.status = status
-	}
-	t.ResponseWriter.WriteHeader(status)
-}
-
-// Write notes the 200 that a first write means.
-func (t *tracker) Write(p []byte) (int, error) {
-	t.begin()
-	return t.ResponseWriter.Write(p)
-}
-
-func (t *tracker) begin() {
-	if t.status == 0 {
-		t.status = http.StatusOK
-	}
-}
-
-// FlushError flushes; a first flush means a 200.
-func (t *tracker) FlushError() error {
-	err := http.NewResponseController(t.ResponseWriter).Flush()
-	if !errors.Is(err, http.ErrNotSupported) {
-		t.begin()
-	}
-	return err
-}
-
-// The optional interfaces, each a type of its own.
+// The optional interfaces.
 type (
 	trackFlush  struct{ t *tracker }
 	trackHijack struct{ t *tracker }
@@ -83,7 +58,7 @@ type (
 )
 
 func (f trackFlush) Flush() {
-	f.t.begin()
+	f.t.Begin()
 	f.t.ResponseWriter.(http.Flusher).Flush()
 }
 
@@ -97,7 +72,8 @@ func (p trackPush) Push(target string, opts *http.PushOptions) error {
 	return p.t.ResponseWriter.(http.Pusher).Push(target, opts)
 }
 
-// shape is the tracker with exactly the optional interfaces of what it wraps.
+// shape returns the tracker with exactly the optional interfaces of the writer it
+// wraps.
 func (t *tracker) shape() http.ResponseWriter {
 	_, flush := t.ResponseWriter.(http.Flusher)
 	_, hijack := t.ResponseWriter.(http.Hijacker)
@@ -144,7 +120,6 @@ func (t *tracker) shape() http.ResponseWriter {
 			*tracker
 			trackPush
 		}{t, p}
-	default:
-		return t
 	}
+	return t
 }

@@ -12,9 +12,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 )
 
-// compress is a middleware as there are many: it holds back what is written.
+// compress is a middleware that buffers what is written.
 func compress(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		z := &zipped{ResponseWriter: w, buf: bufio.NewWriterSize(nil, 1<<20)}
@@ -45,11 +47,11 @@ func (z *zipped) close() {
 	_ = z.zip.Close()
 }
 
-// What a wrapper between the exchange and the handler holds back counts as sent.
+// Bytes that a wrapper between the exchange and the handler buffers count as sent.
 func TestBehindACompressor(t *testing.T) {
 	fetch := func(t *testing.T, h http.Handler) (status int, body string, err error) {
 		t.Helper()
-		srv := server(t, h, false)
+		srv := testhttp.HTTP1.Start(t, h)
 		res, err := srv.Client().Get(srv.URL)
 		if err != nil {
 			return 0, "", err
@@ -73,7 +75,7 @@ func TestBehindACompressor(t *testing.T) {
 			panic("boom")
 		})),
 		"a deeper Handler": errorJSON().Recover(errorJSON().Handler(after(200, 10, errSecret))),
-		"Write by somebody further in": errorJSON().Recover(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		"Write by a handler inside": errorJSON().Recover(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			errorJSON().Write(struct{ plainWriter }{plainWriter{w}}, r, after(201, 10, errSecret)(w, r))
 		})),
 	} {
@@ -98,7 +100,7 @@ func TestBehindACompressor(t *testing.T) {
 	})
 }
 
-// plainWriter wraps a writer and offers nothing but the way to it.
+// plainWriter wraps a writer and has no optional interface but Unwrap.
 type plainWriter struct{ w http.ResponseWriter }
 
 func (p plainWriter) Header() http.Header         { return p.w.Header() }
@@ -118,7 +120,7 @@ func (hijacking) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 }
 func (pushing) Push(string, *http.PushOptions) error { return nil }
 
-// The tracking writer has the optional interfaces of what it wraps, and no
+// The tracking writer has the optional interfaces of the writer that it wraps, and no
 // others.
 func TestTrackerIsTransparent(t *testing.T) {
 	for desc, wrap := range map[string]func(plainWriter) http.ResponseWriter{
@@ -182,8 +184,8 @@ func TestTrackerIsTransparent(t *testing.T) {
 	}
 }
 
-// A flush through the tracking writer begins the response, one that nobody
-// supports does not.
+// A flush through the tracking writer begins the response, but not if it is not
+// supported.
 func TestTrackerFlush(t *testing.T) {
 	s := newSpy()
 	flush := mapper().Handler(func(w http.ResponseWriter, _ *http.Request) error {
@@ -193,7 +195,7 @@ func TestTrackerFlush(t *testing.T) {
 	through := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { next.ServeHTTP(plainWriter{w}, r) })
 	}
-	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(s.wrap(through(flush)), get()) })
+	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { serve(s.wrap(through(flush)), below(get())) })
 	assert.True(t, (<-s.ended).Cut)
 	w := &discard{header: make(http.Header)}
 	s.wrap(through(flush)).ServeHTTP(w, get())

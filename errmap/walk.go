@@ -1,100 +1,71 @@
 package errmap
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
+
+	"github.com/bulwark-go/bulwark/internal/errtree"
 )
 
-// maxNodes bounds the tree of an error. Ten thousand joined errors are a
-// validation gone wild; more is a cycle.
-const maxNodes = 10_000
-
-// walk looks for the first rule, in registration order, that matches anywhere
-// in the tree of an error. It visits every error once, depth first, as
-// errors.Is does; of several that match one rule the first is taken.
+// walk finds the first rule, in registration order, that matches anywhere in the
+// tree of an error. If several errors match one rule, it takes the first in the order
+// of errors.Is.
 type walk struct {
-	t    *table
-	best int   // index of the rule, len(t.rules) where none matches
-	node error // the error that it matched
-	how  string
+	t     *table
+	facts facts
+	best  int   // index of the rule; len(t.rules) if none matches
+	node  error // the error that it matched
+	how   string
 
-	left     int          // how many errors may still be visited
-	typedNil reflect.Type // of a nil that was returned as an error
-	trouble  error        // why the tree is not to be trusted
+	typedNil reflect.Type // the type of a nil pointer that was returned as an error
+	failure  error        // why the tree cannot be used
 }
 
-// find walks the tree of err. An error with a method that panics, and a tree
-// without an end, are trouble: nothing matches them, and nobody else should
-// walk them.
+// find walks the tree of err. If a method panics or the tree has no end, no rule
+// matches, and no method of err may be called again.
 func (w *walk) find(err error) {
-	defer w.survive(err)
-	w.visit(err)
-	switch {
-	case w.trouble != nil:
-		w.distrust(w.trouble)
+	switch failure := errtree.Walk(err, w.visit); {
+	case failure != nil:
+		w.fail(failure, err)
 	case w.typedNil != nil:
-		w.trouble = unsound{fmt.Sprintf("errmap: a nil %v was returned as an error: %s", w.typedNil, text(err))}
+		w.failure = untrusted{fmt.Sprintf("errmap: a nil %v was returned as an error: %s", w.typedNil, errtree.Text(err))}
 	}
 }
 
-// survive is to be deferred.
-func (w *walk) survive(err error) {
-	switch v := recover(); {
-	case v == nil:
-	case v == http.ErrAbortHandler: //nolint:errorlint // as net/http compares it
-		panic(v)
-	default:
-		w.distrust(unsound{fmt.Sprintf("errmap: a method of the error panicked: %s: %s", printed(v), text(err))})
+// fail discards what was found.
+func (w *walk) fail(failure, err error) {
+	if p, ok := errors.AsType[*errtree.PanicError](failure); ok && p.Value == http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+		panic(p.Value)
 	}
+	w.best, w.node = len(w.t.rules), nil
+	w.failure = untrusted{fmt.Sprintf("errmap: %v: %s", failure, errtree.Text(err))}
 }
 
-func (w *walk) distrust(why error) {
-	w.trouble, w.best, w.node = why, len(w.t.rules), nil
-}
-
-func (w *walk) visit(err error) {
-	for err != nil {
-		if w.left--; w.left < 0 {
-			w.trouble = unsound{fmt.Sprintf("errmap: a tree of more than %d errors, from %T", maxNodes, err)}
-			return
-		}
-		v := reflect.ValueOf(err)
-		if isNil(v) {
-			w.typedNil = v.Type()
-			return
-		}
+func (w *walk) visit(err error) bool {
+	if v := reflect.ValueOf(err); errtree.IsNil(err) {
+		w.typedNil = v.Type()
+	} else {
+		w.facts.call = w.facts.call || isCall(err)
 		w.match(err, v)
-		switch u := err.(type) { //nolint:errorlint // this is the walk
-		case interface{ Unwrap() error }:
-			err = u.Unwrap()
-		case interface{ Unwrap() []error }:
-			w.visitAll(u.Unwrap())
-			return
-		default:
-			return
-		}
 	}
+	return true
 }
 
-func (w *walk) visitAll(errs []error) {
-	for _, err := range errs {
-		if w.visit(err); w.left < 0 {
-			return
-		}
-	}
-}
-
-// match holds one error against the rules that are better than the best.
+// match tries one error with the rules before the best one so far.
 func (w *walk) match(err error, v reflect.Value) {
 	if s := w.t.types[v.Type()]; s != nil {
-		w.matchSlot(s, err, v)
+		w.matchType(s, err, v)
+	}
+	if i := w.t.bodyFault; i < w.best && w.facts.fault != nil && errtree.Same(err, w.facts.fault) {
+		w.take(i, err, "is what failed in the")
 	}
 	for _, i := range w.t.interfaces {
 		if i >= w.best {
 			break
 		}
-		if w.t.rules[i].fits(err) {
+		if w.t.rules[i].matches(err) {
 			w.take(i, err, "is a")
 			break
 		}
@@ -107,44 +78,48 @@ func (w *walk) match(err error, v reflect.Value) {
 	}
 }
 
+// allows reports whether the other conditions of a rule are met.
+func (w *walk) allows(i int, err error) bool {
+	r := &w.t.rules[i]
+	return (r.when == nil || r.when(err)) && (r.subject == ofAnything || w.facts.about(r.subject, err))
+}
+
 func (w *walk) take(i int, node error, how string) { w.best, w.node, w.how = i, node, how }
 
-func (w *walk) matchSlot(s *slot, err error, v reflect.Value) {
+func (w *walk) matchType(s *typeRules, err error, v reflect.Value) {
 	for _, i := range s.as {
-		if r := &w.t.rules[i]; i < w.best && (r.when == nil || r.when(err)) {
+		if i < w.best && w.allows(i, err) {
 			w.take(i, err, "is a")
 		}
 	}
 	if s.targets != nil && (s.strict || v.Comparable()) {
-		if i, ok := s.targets[err]; ok && i < w.best {
+		if i, ok := s.targets[err]; ok && i < w.best && w.allows(i, err) {
 			w.take(i, err, "is the")
 		}
 	}
 }
 
-// askIs asks an error that has an Is method. There is no way around asking it
-// about every target that could still win.
+// askIs calls the Is method of an error with every target that could still win.
 func (w *walk) askIs(m matcher, err error) {
 	for _, i := range w.t.sentinels {
 		if i >= w.best {
 			return
 		}
-		if m.Is(w.t.rules[i].target) {
+		if m.Is(w.t.rules[i].target) && w.allows(i, w.t.rules[i].target) {
 			w.take(i, err, "says by its Is method that it is the")
 			return
 		}
 	}
 }
 
-// askAs asks an error that has an As method for the types that could still win.
+// askAs calls the As method of an error with the types that could still win.
 func (w *walk) askAs(a asker) {
 	for _, list := range [...][]int{w.t.concrete, w.t.interfaces} {
 		for _, i := range list {
 			if i >= w.best {
 				break
 			}
-			r := &w.t.rules[i]
-			if e, ok := r.ask(a); ok && (r.when == nil || r.when(e)) {
+			if e, ok := w.t.rules[i].ask(a); ok && w.allows(i, e) {
 				w.take(i, e, "came from an As method and is a")
 				break
 			}
@@ -152,16 +127,8 @@ func (w *walk) askAs(a asker) {
 	}
 }
 
-// unsound stands in the log for an error that nobody should touch: its methods
-// panic, or its tree has no end.
-type unsound struct{ text string }
+// untrusted is logged instead of an error whose methods panic or whose tree has no
+// end.
+type untrusted struct{ text string }
 
-func (u unsound) Error() string { return u.text }
-
-// printed is a panic's value as text, whatever its methods do.
-func printed(v any) string {
-	if err, ok := v.(error); ok {
-		return text(err)
-	}
-	return fmt.Sprint(v) // fmt survives methods that panic
-}
+func (u untrusted) Error() string { return u.text }

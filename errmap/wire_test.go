@@ -1,25 +1,25 @@
 package errmap_test
 
 import (
-	"bufio"
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/bulwark-go/bulwark/internal/exchange"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/bulwark-go/bulwark/errmap"
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// gone is a handler that waits for its client to leave.
+// gone is a handler that waits until its client has disconnected.
 func gone(err func(context.Context) error) func(http.ResponseWriter, *http.Request) error {
 	return func(_ http.ResponseWriter, r *http.Request) error {
 		<-r.Context().Done()
@@ -27,8 +27,10 @@ func gone(err func(context.Context) error) func(http.ResponseWriter, *http.Reque
 	}
 }
 
-// A client that only closes its half of the connection still reads: it must not
-// see a 200 that nobody meant.
+// A client that only closes its half of the connection still reads, and gets a
+// response. The server cannot distinguish it from a client that has disconnected.
+//
+// Reported elsewhere: a client that left is a 500, https://github.com/danielgtaylor/huma/issues/1008
 func TestClientGone(t *testing.T) {
 	for desc, err := range map[string]func(context.Context) error{
 		"its cancellation":  func(ctx context.Context) error { return ctx.Err() },
@@ -38,18 +40,18 @@ func TestClientGone(t *testing.T) {
 	} {
 		t.Run(desc, func(t *testing.T) {
 			s := newSpy()
-			srv := server(t, s.wrap(mapper().Handler(gone(err))), false)
-			conn, derr := net.Dial("tcp", srv.Listener.Addr().String())
-			require.NoError(t, derr)
-			defer conn.Close()
-			_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-			require.NoError(t, conn.(*net.TCPConn).CloseWrite())
-			b, _ := io.ReadAll(conn)
-			assert.Empty(t, string(b))
+			srv := testhttp.HTTP1.Start(t, s.wrap(mapper().Handler(gone(err))))
+			got := srv.Misbehaving().HalfClose(t, srv.Request(t, http.MethodGet, "/", nil))
+			status := http.StatusInternalServerError
+			if desc == "a server's answer" {
+				status = http.StatusNotFound
+			}
+			assert.Equal(t, status, got.Status)
+			assert.NoError(t, got.Err)
 			e := <-s.ended
-			assert.True(t, e.ClientGone)
-			assert.Zero(t, e.Status)
-			assert.Zero(t, e.Intended)
+			assert.Equal(t, exchange.Gone, e.Outcome)
+			assert.Equal(t, 499, e.Status)
+			assert.Equal(t, status, e.Intended)
 			assert.Error(t, e.Cause)
 		})
 	}
@@ -58,40 +60,35 @@ func TestClientGone(t *testing.T) {
 func TestClientGoneHTTP2(t *testing.T) {
 	s := newSpy()
 	started := make(chan struct{})
-	srv := server(t, s.wrap(mapper().Handler(func(w http.ResponseWriter, r *http.Request) error {
+	srv := testhttp.HTTP2.Start(t, s.wrap(mapper().Handler(func(w http.ResponseWriter, r *http.Request) error {
 		close(started)
 		return gone(context.Cause)(w, r)
-	})), true)
+	})))
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		<-started
 		cancel()
 	}()
-	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
-	_, err := srv.Client().Do(req)
-	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, srv.Do(srv.Request(t, http.MethodGet, "/", nil).WithContext(ctx)).Err, context.Canceled)
 	e := <-s.ended
-	assert.True(t, e.ClientGone)
-	assert.Zero(t, e.Status)
+	assert.Equal(t, exchange.Gone, e.Outcome)
+	assert.Equal(t, 499, e.Status)
 }
 
 func TestMapperGone(t *testing.T) {
 	statuses := make(chan int, 1)
 	m := mapper()
-	srv := server(t, m.Handler(func(_ http.ResponseWriter, r *http.Request) error {
+	srv := testhttp.HTTP1.Start(t, m.Handler(func(_ http.ResponseWriter, r *http.Request) error {
 		<-r.Context().Done()
 		statuses <- m.Problem(r, r.Context().Err()).Status
 		return nil
-	}), false)
-	conn, err := net.Dial("tcp", srv.Listener.Addr().String())
-	require.NoError(t, err)
-	_, _ = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	conn.Close()
+	}))
+	srv.Misbehaving().Vanish(t, srv.Request(t, http.MethodGet, "/", nil), nil)
 	assert.Equal(t, 499, <-statuses)
 }
 
-// The whole deadline: the answer is errmap's while the handler is stuck, and what
-// the handler returns afterwards changes nothing.
+// At the deadline the response is errmap's while the handler is stuck, and what the
+// handler returns afterwards changes nothing.
 func TestAsTimeoutsErrorHandler(t *testing.T) {
 	m := mapper()
 	s := newSpy()
@@ -102,33 +99,27 @@ func TestAsTimeoutsErrorHandler(t *testing.T) {
 			<-release
 			return r.Context().Err()
 		}))))
-	for _, v := range []struct {
-		name  string
-		http2 bool
-	}{{"HTTP1", false}, {"HTTP2", true}} {
-		t.Run(v.name, func(t *testing.T) {
-			srv := server(t, h, v.http2)
-			req, _ := http.NewRequest(http.MethodGet, srv.URL, nil)
-			req.Header.Set("Accept", "application/json")
-			res, err := srv.Client().Do(req)
-			require.NoError(t, err)
-			defer res.Body.Close()
-			b := make([]byte, res.ContentLength)
-			_, err = io.ReadFull(res.Body, b)
-			require.NoError(t, err)
-			e := <-s.ended
-			assert.Equal(t, 504, res.StatusCode)
-			assert.JSONEq(t, `{"title":"Gateway Timeout","status":504,"code":"timeout","instance":"urn:uuid:`+e.ProblemID+`"}`, string(b))
-			assert.Equal(t, "application/json", res.Header.Get("Content-Type"))
-			assert.Empty(t, res.Header.Get("Etag"))
-			var te *timeout.Error
-			assert.ErrorAs(t, e.Cause, &te)
-			release <- struct{}{}
-		})
-	}
+	testhttp.EachServer(t, h, func(t *testing.T, srv *testhttp.Server) {
+		req, _ := http.NewRequest(http.MethodGet, srv.URL, nil)
+		req.Header.Set("Accept", "application/json")
+		res, err := srv.Client().Do(req)
+		require.NoError(t, err)
+		defer res.Body.Close()
+		b := make([]byte, res.ContentLength)
+		_, err = io.ReadFull(res.Body, b)
+		require.NoError(t, err)
+		e := <-s.ended
+		assert.Equal(t, 504, res.StatusCode)
+		assert.JSONEq(t, `{"title":"Gateway Timeout","status":504,"code":"timeout","instance":"urn:uuid:`+e.ProblemID+`"}`, string(b))
+		assert.Equal(t, "application/json", res.Header.Get("Content-Type"))
+		assert.Empty(t, res.Header.Get("Etag"))
+		var te *timeout.Error
+		assert.ErrorAs(t, e.Cause, &te)
+		release <- struct{}{}
+	})
 }
 
-// The panic of a handler that outlived its deadline is timeout's to report.
+// Package timeout reports the panic of an abandoned handler.
 func TestRecoverLeavesLatePanicsToTimeout(t *testing.T) {
 	late := make(chan any, 1)
 	release := make(chan struct{})
@@ -139,7 +130,7 @@ func TestRecoverLeavesLatePanicsToTimeout(t *testing.T) {
 			<-release
 			panic("late")
 		}))))
-	onBoth(t, h, func(t *testing.T, srv *httptest.Server) {
+	testhttp.EachServer(t, h, func(t *testing.T, srv *testhttp.Server) {
 		res, err := srv.Client().Get(srv.URL)
 		require.NoError(t, err)
 		assert.Equal(t, 504, res.StatusCode)
@@ -149,68 +140,63 @@ func TestRecoverLeavesLatePanicsToTimeout(t *testing.T) {
 	})
 }
 
-// An informational response commits nothing; a switched protocol is somebody
-// else's connection.
+// An informational response does not commit the response. After a switch of protocols
+// the connection is the application's.
 func TestInformational(t *testing.T) {
-	hints := server(t, mapper(is(errNotFound, 404)).Handler(func(w http.ResponseWriter, _ *http.Request) error {
+	hints := testhttp.HTTP1.Start(t, mapper(is(errNotFound, 404)).Handler(func(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Link", "</style.css>; rel=preload")
 		w.WriteHeader(http.StatusEarlyHints)
 		return errNotFound
-	}), false)
-	got := raw(t, hints, "GET / HTTP/1.1\nHost: x\nConnection: close\n\n")
+	}))
+	got := hints.Raw(t, "GET / HTTP/1.1", "Host: x", "Connection: close", "")
 	assert.Contains(t, got, "HTTP/1.1 103 Early Hints\r\n")
 	assert.Contains(t, got, "HTTP/1.1 404 Not Found\r\n")
 
 	s := newSpy()
-	switched := server(t, s.wrap(mapper().Handler(func(w http.ResponseWriter, _ *http.Request) error {
+	switched := testhttp.HTTP1.Start(t, s.wrap(mapper().Handler(func(w http.ResponseWriter, _ *http.Request) error {
 		w.WriteHeader(http.StatusSwitchingProtocols)
 		return errNotFound
-	})), false)
-	got = raw(t, switched, "GET / HTTP/1.1\nHost: x\nConnection: close\n\n")
+	})))
+	got = switched.Raw(t, "GET / HTTP/1.1", "Host: x", "Connection: close", "")
 	assert.Contains(t, got, "HTTP/1.1 101 Switching Protocols\r\n")
 	assert.NotContains(t, got, "Not Found")
 	assert.False(t, (<-s.ended).Cut)
 }
 
-// A panic of a handler whose client has left is noted and not answered.
-func TestRecoverClientGone(t *testing.T) {
+// A canceled context does not prove that the client has disconnected: a panic gets a
+// response.
+func TestRecoverOfACanceledRequest(t *testing.T) {
 	s := newSpy()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	h := s.wrap(mapper().Recover(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("boom") })))
 	rec := httptest.NewRecorder()
-	assert.PanicsWithValue(t, http.ErrAbortHandler, func() { h.ServeHTTP(rec, get().WithContext(ctx)) })
-	assert.Empty(t, rec.Body.String())
+	h.ServeHTTP(rec, get().WithContext(ctx))
+	assert.Equal(t, http.StatusInternalServerError, rec.Code)
 	assert.Equal(t, any("boom"), (<-s.ended).Panic)
 }
 
-// A read that ran into a deadline says nothing about the client, although
-// net/http cancels the request's context for it: the client gets its answer.
+// A read of the body that fails at the handler's own deadline does not prove that the
+// client has disconnected, although net/http cancels the request's context for it. The
+// client was slow, and gets a response.
 func TestReadDeadlineIsAnswered(t *testing.T) {
 	errs := errmap.New(errmap.Config{Render: errmap.ErrorJSON})
-	srv := httptest.NewServer(errs.Handler(func(w http.ResponseWriter, r *http.Request) error {
+	srv := testhttp.HTTP1.Start(t, errs.Handler(func(w http.ResponseWriter, r *http.Request) error {
 		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
 			return err
 		}
 		_, err := io.ReadAll(r.Body)
 		return err
 	}))
-	defer srv.Close()
-	c, err := net.Dial("tcp", srv.Listener.Addr().String())
-	require.NoError(t, err)
-	defer c.Close()
-	_, err = io.WriteString(c, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nabc")
-	require.NoError(t, err)
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
-	require.NoError(t, err)
-	body, err := io.ReadAll(res.Body)
-	require.NoError(t, err)
-	assert.Equal(t, `504 {"error":"timeout"}`, strconv.Itoa(res.StatusCode)+" "+string(body))
+	got := srv.Misbehaving().Stall(t, srv.Request(t, http.MethodPost, "/", strings.NewReader("abcdefghij")), 3)
+	require.NoError(t, got.Err)
+	assert.Equal(t, 408, got.Status)
+	assert.Equal(t, `{"error":"timeout"}`, got.Body)
 }
 
-// On HTTP/1.0 the end of the connection may be all that ends a body: a response
-// that broke off must not end like that.
-func TestALateErrorIsSeenOnHTTP10(t *testing.T) {
+// On HTTP/1.0 only the end of the connection may mark the end of a body. An aborted
+// response must end in a reset instead.
+func TestLateErrorResetsHTTP10(t *testing.T) {
 	m := mapper()
 	for desc, h := range map[string]http.Handler{
 		"an error": m.Handler(func(w http.ResponseWriter, _ *http.Request) error {
@@ -225,14 +211,10 @@ func TestALateErrorIsSeenOnHTTP10(t *testing.T) {
 		})),
 	} {
 		t.Run(desc, func(t *testing.T) {
-			srv := server(t, newSpy().wrap(h), false)
-			conn, err := net.Dial("tcp", srv.Listener.Addr().String())
-			require.NoError(t, err)
-			defer conn.Close()
-			_, _ = io.WriteString(conn, "GET / HTTP/1.0\r\n\r\n")
-			b, err := io.ReadAll(conn)
-			assert.Contains(t, string(b), "half")
-			assert.ErrorIs(t, err, syscall.ECONNRESET)
+			srv := testhttp.HTTP1.Start(t, newSpy().wrap(h))
+			got := srv.Misbehaving().HTTP10(t, srv.Request(t, http.MethodGet, "/", nil))
+			assert.Equal(t, "half", got.Body)
+			assert.ErrorIs(t, got.Err, syscall.ECONNRESET)
 		})
 	}
 }

@@ -5,129 +5,137 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/bulwark-go/bulwark/internal/errtree"
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// Write answers err, and puts it into the log line of package logging, once.
-// It has the shape of an ErrorHandler and fits as one everywhere. What it does
-// depends on how far the response is:
+// Write responds to the request with what err maps to, and adds err to the log
+// record. Write can be used as any ErrorHandler. What Write does depends on the
+// state of the response:
 //
-//   - Nothing was sent: the answer is rendered.
-//   - A successful response has begun: nothing is appended to it. It is broken
-//     off, so that the client is never left with half a file that looks whole.
-//   - An error response (400 or more) has begun: it stands.
-//   - The connection was hijacked, the deadline has answered, or the client has
-//     left: nothing is written.
+//   - No response has started: Write sends the Problem.
+//   - A successful response has started: Write aborts it, so the client does not
+//     take it as complete. If it already is complete (204, 304, HEAD, or all of its
+//     Content-Length sent), Write does nothing to it.
+//   - An error response (400 or more) has started: Write does nothing to it.
+//   - The connection was hijacked, or the response at the deadline was sent: Write
+//     sends nothing.
 //
-// So it may be called any number of times, and the client still gets one answer.
-// What breaks off is the connection on HTTP/1 and the stream on HTTP/2, by a
-// panic with http.ErrAbortHandler at the outermost Bulwark middleware and a past
-// write deadline for the case that somebody recovers it.
+// So Write may be called several times, and the client gets one response. This is
+// also true if other middleware has wrapped Bulwark's writer, with or without an
+// Unwrap method.
 //
-// Where nobody logs, an error of a handler that is answered with 500 or more, or
-// that broke its response off, goes to the server's ErrorLog.
+// To abort a response, Write sets a write deadline in the past, and the outermost
+// Bulwark middleware panics with http.ErrAbortHandler. The connection is closed on
+// HTTP/1, and the stream is reset on HTTP/2, even if other middleware recovers the
+// panic.
 //
-// Outside of Bulwark's middleware only the first applies: it answers as
-// http.Error would. http.ErrAbortHandler, returned as an error, aborts the
-// response as a panic with it does. A nil error is a mistake and answered with
-// 500.
+// Without package logging, Write reports an error to the server's ErrorLog if the
+// status is 500 or more or the response is aborted. It writes one line, with at
+// most 1 KiB of the error's text.
+//
+// As the ErrorHandler of an httputil.ReverseProxy, Write sends 502 for every error
+// that no rule matches, as the proxy does by default.
+//
+// Outside Bulwark's middleware Write always sends the Problem, as http.Error would.
+// If err is http.ErrAbortHandler, Write aborts the response. If err is nil, which
+// is a mistake of the caller, Write sends 500.
 func (m *Mapper) Write(w http.ResponseWriter, r *http.Request, err error) {
-	x := exchange.From(r.Context())
-	if x != nil && !x.Owns(w) {
-		m.aside(x, w, r, err)
-		return
-	}
-	m.write(x, w, r, err)
-}
-
-// aside answers on a writer that is not the way to the exchange's wire: the
-// deadline's answer, or a recorder.
-func (m *Mapper) aside(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, err error) {
-	var v verdict
-	m.judge(r.Context(), &v, x, err)
-	v.note(x)
-	m.respond(nil, w, r, &v.problem)
+	m.write(exchange.From(r.Context()), w, r, err)
 }
 
 func (m *Mapper) write(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, err error) {
 	if err == http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
-		abort(x)
+		if x == nil {
+			panic(http.ErrAbortHandler)
+		}
+		x.Response().Abort()
 		return
 	}
-	var v verdict
-	m.judge(r.Context(), &v, x, err)
+	var d decision
+	m.decide(&d, x, r, err)
 	if x == nil {
-		m.respond(nil, w, r, &v.problem)
+		m.respond(nil, w, r, &d)
 		return
 	}
-	v.note(x)
-	switch s := stateOf(w, x); {
+	d.note(x)
+	s, own := stateOf(w, r, x)
+	switch {
 	case s.Taken, s.Closed, s.Status >= 400:
-	case v.silent, x.ClientGone():
-		x.Drop()
+	case s.Complete:
+		report(x, r, &d)
+	case own && s.Status != 0 && x.ClientGone():
+		x.Response().Abort()
 	case s.Status != 0:
-		x.Intend(v.problem.Status)
-		x.Drop()
-		report(x, r, &v)
-	default:
-		m.respond(x, w, r, &v.problem)
-		if v.problem.Status >= 500 {
-			report(x, r, &v)
+		x.Notes.SetIntendedStatus(d.problem.Status)
+		x.Response().Abort()
+		report(x, r, &d)
+	case own || firstAnswer(x, w):
+		if d.noResponse { // the client may have closed only its sending side; 499 is only logged
+			d.problem = internal()
+		}
+		m.respond(x, w, r, &d)
+		if own && d.problem.Status >= 500 && !x.ClientGone() {
+			report(x, r, &d)
 		}
 	}
 }
 
-// abort ends the response as a panic with http.ErrAbortHandler would.
-func abort(x *exchange.Exchange) {
-	if x == nil {
-		panic(http.ErrAbortHandler)
-	}
-	x.Drop()
-}
+// maxReported bounds the text of an error in the server's ErrorLog.
+const maxReported = 1 << 10
 
-// report keeps a failure of ours from being lost where there is no log line.
-func report(x *exchange.Exchange, r *http.Request, v *verdict) {
+// report writes a failure to the server's ErrorLog if there is no log record.
+func report(x *exchange.Exchange, r *http.Request, d *decision) {
 	if len(x.Observers()) == 0 {
-		x.Reportf("errmap: %d for %s %q: %q", v.problem.Status, r.Method, r.URL.Path, text(v.cause))
+		x.LogIfUnobservedf("errmap: %d for %s \"%s\": \"%s\"", d.problem.Status, errtree.Quote(r.Method, 32),
+			errtree.Quote(r.URL.Path, 256), errtree.Quote(errtree.Text(d.cause), maxReported))
 	}
 }
 
-// stateOf is how far the response is, seen from w: a wrapper in between may
-// hold back what was written to it.
-func stateOf(w http.ResponseWriter, x *exchange.Exchange) exchange.Wire {
-	s := x.Wire()
-	if s.Status != 0 {
-		return s
-	}
-	if t := tracked(w); t != nil {
-		s.Status, s.Taken = t.status, s.Taken || t.taken
-	}
-	return s
-}
-
-// respond renders p. x is nil where w does not lead to an exchange.
-func (m *Mapper) respond(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, p *Problem) {
-	if !m.custom {
-		m.render(w, r, *p)
+// respond renders the decision. x is nil outside Bulwark's middleware.
+func (m *Mapper) respond(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, d *decision) {
+	if m.form != formCustom {
+		m.respondStatic(w, r, d)
 		return
 	}
 	t := tracked(w)
 	if t == nil {
-		t = &tracker{ResponseWriter: w}
+		t = newTracker(w)
 		w = t.shape()
 	}
-	prepare(w.Header(), p)
-	if v := m.tryRender(w, r, *p); v != nil && x != nil {
-		x.Note(fmt.Errorf("errmap: Render panicked: %s", printed(v)))
-	}
-	if t.status != 0 || t.taken {
+	if t.prepared != nil || !enterRender(x) {
+		plain(w, d.problem.Status) // Render has called Write
 		return
 	}
-	plain(w, p.Status)
+	p := d.problem
+	t.prepared = &p
+	defer func() { t.prepared = nil }()
+	prepare(w.Header(), &p, nil)
+	if v := m.tryRender(x, w, r, p); v != nil && x != nil {
+		x.Notes.AddCause(fmt.Errorf("errmap: Render panicked: %s", errtree.Printed(v)))
+	}
+	if t.Status == 0 && !t.taken {
+		plain(w, p.Status)
+	}
 }
 
-// tryRender calls the user's function, and returns what it panicked with.
-func (m *Mapper) tryRender(w http.ResponseWriter, r *http.Request, p Problem) (panicked any) {
+// respondStatic responds in a built-in form, with the body that was encoded in
+// advance if there is one.
+func (m *Mapper) respondStatic(w http.ResponseWriter, r *http.Request, d *decision) {
+	var body body
+	if d.rule < len(m.table.rules) && d.reason == nil {
+		body = m.table.bodies[d.rule]
+	}
+	if m.form == formError {
+		sendError(w, r, &d.problem, body.short, nil)
+	} else {
+		sendProblem(w, r, &d.problem, body.document, nil)
+	}
+}
+
+// tryRender calls the user's function, and returns the value if it panics.
+func (m *Mapper) tryRender(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, p Problem) (panicked any) {
+	defer leaveRender(x)
 	defer func() {
 		if panicked = recover(); panicked == http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
 			panic(panicked)
@@ -137,7 +145,7 @@ func (m *Mapper) tryRender(w http.ResponseWriter, r *http.Request, p Problem) (p
 	return nil
 }
 
-// plain is the answer that needs nothing.
+// plain sends a minimal response.
 func plain(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", typeText)
 	w.WriteHeader(status)

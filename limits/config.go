@@ -7,82 +7,114 @@ import (
 	"time"
 )
 
-// Config configures [New]. The zero value of every field is the documented
-// default; a limit that is 0 is not enforced.
+// Config configures [New]. At least one limit must be set. A limit that is 0 is not
+// enforced, and the zero value of every other field means the documented default.
 type Config struct {
-	// MaxBodyBytes is the largest body, in bytes on the wire. Default 0: any.
+	// MaxBodyBytes is the maximum size of a body, in bytes on the wire. Default 0: no
+	// maximum.
 	MaxBodyBytes int64
 
-	// BodyCeiling is how far Override may raise MaxBodyBytes and
-	// MaxDecodedBytes. With it a declared length between the two is refused at
-	// the first Read, because only then is it known which limit counts; above the
-	// ceiling it is refused before the handler runs. Default 0: Override may only
-	// lower them.
+	// BodyCeiling is the largest MaxBodyBytes and MaxDecodedBytes that Override can
+	// set. A declared length above it is refused before the handler runs. A
+	// declared length between MaxBodyBytes and BodyCeiling is refused at the first
+	// Read, when the route's limit is known. Default 0: Override can only lower the
+	// limits.
 	BodyCeiling int64
 
-	// MaxDecodedBytes lets the handler read a body with a Content-Encoding (gzip,
-	// deflate) decoded, and is how much that may be, in bytes; any other coding
-	// is refused with 415. Default 0: bodies are passed on encoded.
+	// MaxDecodedBytes is the maximum size of a decoded body, in bytes. If it is not
+	// 0, bodies with a Content-Encoding (gzip, deflate) are decoded for the
+	// handler. Any other coding is refused with 415. Default 0: bodies are not
+	// decoded.
 	MaxDecodedBytes int64
 
-	// MaxDecodeRatio is how many decoded bytes an encoded one may become, looked
-	// at once there is more than 1 MiB. Default 0: 100.
+	// MaxDecodeRatio is the maximum number of decoded bytes for each encoded byte. It
+	// is checked once 1 MiB has been decoded. Default 0: 100.
 	MaxDecodeRatio int
 
-	// MinBodyRate is how fast a body must come, in bytes per second over the time
-	// that the handler spent waiting for it. Default 0: as slowly as it likes.
+	// MinBodyRate is the minimum upload rate in bytes per second. Only time that the
+	// handler spends blocked in Read counts. Default 0: no minimum.
 	MinBodyRate int64
 
-	// BodyGrace is how long a handler may wait for the body before MinBodyRate
-	// counts, and by how much a client may fall behind it later. Default 5 s.
+	// BodyGrace is how long the handler may be blocked in Read before MinBodyRate
+	// is enforced, and how far the client may later fall behind MinBodyRate.
+	// Default 0: 5 s.
 	BodyGrace time.Duration
 
-	// MaxURIBytes is the longest request target, in bytes. Default 0: what the
-	// server accepts.
+	// MaxURIBytes is the maximum length of the request target, in bytes. Default 0:
+	// what the server accepts.
 	MaxURIBytes int
 
-	// MaxHeaderBytes is how large the header may be: names and values, and 4
-	// bytes more for each. Default 0: what the server accepts.
+	// MaxHeaderBytes is the maximum size of the header, in bytes: all names and
+	// values, plus 4 for each field. Host counts (:authority in HTTP/2), and so does
+	// the name of each trailer that the client announces. Default 0: what the server
+	// accepts.
 	MaxHeaderBytes int
 
-	// MaxHeaderFields is how many fields the header may have, repeated ones
-	// counted as often as they come. Default 0: what the server accepts.
+	// MaxHeaderFields is the maximum number of header fields. Each occurrence of a
+	// repeated field counts, and so do Host and each announced trailer. Default 0:
+	// what the server accepts.
 	MaxHeaderFields int
 
-	// MaxInFlight is how many requests are served at once. Default 0: any number.
+	// MaxInFlight is the maximum number of requests that are served at once. Default
+	// 0: no maximum. See "Choosing MaxInFlight" in the package comment.
 	//
-	// A permit comes back when the handler has ended: by returning, by a panic,
-	// by runtime.Goexit. A handler that outlives its deadline keeps it, because
-	// it still uses what the permit stands for; so does a stream for as long as
-	// it lasts, and package timeout is what bounds it. A hijacked connection
-	// gives its permit back at once: it may live for days, no deadline of ours
-	// reaches it, and a few hundred idle sockets would close the service for
-	// everybody else. Long-lived connections are the application's to count.
+	// A request holds a permit until its handler has ended, by returning, by a
+	// panic or by runtime.Goexit. An abandoned handler keeps its permit, because it
+	// still uses resources, and a stream keeps its permit while it lasts. If N
+	// handlers are stuck forever, N permits are lost.
+	//
+	// A hijacked connection releases its permit at once: it may live for days, and a
+	// few hundred idle connections would otherwise block all other requests. The
+	// application must bound the number of hijacked connections.
 	MaxInFlight int
 
-	// MaxQueue is how many more may wait for their turn, first in, first out. One
-	// whose client leaves gives up its place. (On HTTP/1 net/http looks for that
-	// only once the body has been read, if there is one; until then MaxWait is what
-	// ends the waiting of a request with a body.) Default 0: none.
+	// MaxQueue is the maximum number of requests that wait for a permit, first in,
+	// first out. A request leaves the queue when its client disconnects. (On HTTP/1,
+	// net/http notices a disconnect only after the request body has been read; a
+	// request with a body therefore stays for its whole wait.) Default 0: requests do
+	// not wait.
 	MaxQueue int
 
-	// MaxWait is how long one may wait; less where its deadline is nearer.
-	// Default 1 s.
+	// MaxWait is how long a request may wait for a permit. It waits less if its
+	// deadline is nearer. Default 0: 1 s.
 	MaxWait time.Duration
 
-	// RetryAfter is when a client that got 503 may try again. What it is told is
-	// drawn anew for every response, between RetryAfter and twice that, so that
-	// those who were refused together do not come back together. Default 1 s.
+	// QueueTarget is how long a request may wait, instead of MaxWait, while the
+	// queue has not been empty for MaxWait. Such a standing queue means that
+	// requests arrive faster than they can be served. Longer waits would only delay
+	// all of them. QueueTarget must not exceed MaxWait; if they are equal,
+	// QueueTarget has no effect. See "Overload" in the package comment. Default 0:
+	// MaxWait / 10.
+	QueueTarget time.Duration
+
+	// Critical reports whether a request is critical: a health check, an operator's
+	// page, the callback of a payment provider. A tenth of MaxInFlight, at least 1,
+	// is reserved for critical requests, which can also take any other permit.
+	// Critical requests have a queue of their own for MaxQueue requests, so other
+	// requests cannot fill it. Critical is called once per request, before the
+	// handler. Its result must not depend on anything that every client can send.
+	// Critical needs a MaxInFlight of at least 2. Default nil: no request is
+	// critical.
+	Critical func(*http.Request) bool
+
+	// RetryAfter is the minimum time after which a client that got 503 should
+	// retry. If the queue needs longer to drain, at the rate at which requests
+	// recently got permits, that time is used instead, up to 10 times RetryAfter.
+	// The value that is sent is random, between this time and twice this time, so
+	// that refused clients do not all retry at once. Default 0: 1 s.
 	RetryAfter time.Duration
 
-	// Shadow reports what would be refused and refuses nothing: each becomes a
-	// remark on the request's line in the log. Default false.
+	// Shadow only reports what would be refused, also by an Override: each case
+	// adds a remark to the request's log record. A body that cannot be decoded is
+	// passed on as the client sent it. To know this, New reads up to 64 KiB of an
+	// encoded body before the handler runs. Default false: the limits are enforced.
 	Shadow bool
 
-	// ErrorHandler answers a request that is refused, with an *Error or an
-	// *http.MaxBytesError, instead of the default: status and a short plain-text
-	// body. Connection, Accept-Encoding and Retry-After are set already where
-	// they belong. (*errmap.Mapper).Write fits.
+	// ErrorHandler writes the response to a refused request. err is an *Error or an
+	// *http.MaxBytesError. The headers Connection, Accept-Encoding and Retry-After
+	// are already set if they apply. If ErrorHandler writes nothing, the default
+	// response is sent. (*errmap.Mapper).Write can be used here. Default nil: the
+	// status and a short plain-text body.
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -94,6 +126,9 @@ func (c Config) withDefaults() Config {
 		if *f.field == 0 {
 			*f.field = f.value
 		}
+	}
+	if c.QueueTarget == 0 {
+		c.QueueTarget = max(1, c.MaxWait/10)
 	}
 	if c.MaxDecodeRatio == 0 {
 		c.MaxDecodeRatio = 100
@@ -113,13 +148,25 @@ func (c Config) validate() error {
 		{c.BodyGrace > 0 && c.MinBodyRate == 0, "BodyGrace needs MinBodyRate"},
 		{c.MaxQueue > 0 && c.MaxInFlight == 0, "MaxQueue needs MaxInFlight"},
 		{c.MaxWait > 0 && c.MaxQueue <= 0, "MaxWait needs MaxQueue"},
+		{c.QueueTarget > 0 && c.MaxQueue <= 0, "QueueTarget needs MaxQueue"},
+		{c.MaxWait >= 0 && c.QueueTarget > c.withDefaults().MaxWait, "QueueTarget must not exceed MaxWait"},
+		{c.Critical != nil && c.MaxInFlight >= 0 && c.MaxInFlight < 2, "Critical needs a MaxInFlight of at least 2"},
 		{c.RetryAfter > 0 && c.MaxInFlight == 0, "RetryAfter needs MaxInFlight"},
 	} {
 		if f.wrong {
 			errs = append(errs, errors.New(f.text))
 		}
 	}
+	if len(errs) == 0 && c.limitsNothing() {
+		errs = append(errs, errors.New("Config limits nothing: set MaxBodyBytes, MaxDecodedBytes, MinBodyRate, "+
+			"MaxURIBytes, MaxHeaderBytes, MaxHeaderFields or MaxInFlight"))
+	}
 	return joined(errs)
+}
+
+func (c Config) limitsNothing() bool {
+	return c.MaxBodyBytes == 0 && c.MaxDecodedBytes == 0 && c.MinBodyRate == 0 &&
+		c.MaxURIBytes == 0 && c.MaxHeaderBytes == 0 && c.MaxHeaderFields == 0 && c.MaxInFlight == 0
 }
 
 func (c Config) negative() (errs []error) {
@@ -132,7 +179,8 @@ func (c Config) negative() (errs []error) {
 		{"MinBodyRate", c.MinBodyRate}, {"BodyGrace", int64(c.BodyGrace)},
 		{"MaxURIBytes", int64(c.MaxURIBytes)}, {"MaxHeaderBytes", int64(c.MaxHeaderBytes)},
 		{"MaxHeaderFields", int64(c.MaxHeaderFields)}, {"MaxInFlight", int64(c.MaxInFlight)},
-		{"MaxQueue", int64(c.MaxQueue)}, {"MaxWait", int64(c.MaxWait)}, {"RetryAfter", int64(c.RetryAfter)},
+		{"MaxQueue", int64(c.MaxQueue)}, {"MaxWait", int64(c.MaxWait)},
+		{"QueueTarget", int64(c.QueueTarget)}, {"RetryAfter", int64(c.RetryAfter)},
 	} {
 		if f.value < 0 {
 			errs = append(errs, fmt.Errorf("%s must not be negative", f.name))
@@ -141,7 +189,7 @@ func (c Config) negative() (errs []error) {
 	return errs
 }
 
-// joined is errors.Join on one line, nil for none.
+// joined is errors.Join on one line. It returns nil if errs is empty.
 func joined(errs []error) error {
 	if len(errs) == 0 {
 		return nil

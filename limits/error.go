@@ -6,36 +6,36 @@ import (
 	"time"
 )
 
-// Reason is which limit a request went over.
+// Reason says which limit was exceeded.
 type Reason string
 
-// The reasons. A body that is too large, on the wire or decoded, has none of
-// its own: its error is the standard library's *http.MaxBytesError.
+// The reasons, and the status of each. A body that is too large, on the wire or
+// decoded, has no reason: its error is an *http.MaxBytesError, as in net/http.
 const (
-	ReasonRatio    Reason = "ratio"     // 413: the body grew too much while it was decoded
-	ReasonRate     Reason = "rate"      // 408: the body came too slowly
-	ReasonCoding   Reason = "coding"    // 415: an unknown Content-Encoding; 400: a body that is not what it says
-	ReasonURI      Reason = "uri"       // 414: the request's target is too long
-	ReasonHeader   Reason = "header"    // 431: too many header fields, or too many bytes of them
-	ReasonInFlight Reason = "in_flight" // 503: too many requests at once
-	ReasonResponse Reason = "response"  // NewTransport: the response is too large; 502 where a handler passes the error on
+	ReasonRatio    Reason = "ratio"     // 413: the body exceeds MaxDecodeRatio
+	ReasonRate     Reason = "rate"      // 408: the client sends the body too slowly
+	ReasonCoding   Reason = "coding"    // 415: the Content-Encoding is not supported; 400: the body cannot be decoded
+	ReasonURI      Reason = "uri"       // 414: the request target is too long
+	ReasonHeader   Reason = "header"    // 431: the header has too many fields or bytes
+	ReasonInFlight Reason = "in_flight" // 503: too many requests are in flight
+	ReasonResponse Reason = "response"  // 502: NewTransport got a response that is too large
 )
 
-// Error is a request that went over a limit, or with NewTransport a response.
+// Error reports that a request or, with NewTransport, a response exceeded a limit.
 // It is immutable.
 type Error struct {
-	Reason Reason
-	Limit  int64  // what was agreed, in the unit of the limit: bytes, fields, requests, bytes per second, or decoded bytes per encoded one
-	Got    int64  // what came, as far as it was looked at; -1 where nothing was counted
-	Host   string // of the response; "" for requests
+	Reason Reason // which limit
+	Limit  int64  // the limit, in its unit: bytes, fields, requests, bytes per second, or decoded bytes per encoded byte
+	Got    int64  // the value that exceeded the limit, as far as it was counted; -1 if it was not counted
+	Host   string // the server that sent the response; "" for requests
 
-	what       string // the limit in words
+	what       string // describes what was exceeded
 	status     int
 	retryAfter time.Duration
 	cause      error
 }
 
-// Error says which limit, what it is, and how much came.
+// Error returns a text for logs with what was exceeded, the value and the limit.
 func (e *Error) Error() string {
 	text := "limits: " + e.what
 	if e.Host != "" {
@@ -50,18 +50,17 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %d, limit %d", text, e.Got, e.Limit)
 }
 
-// Unwrap is what the decoder said about a body that it could not decode, else
-// nil.
+// Unwrap returns the decoder's error if a body could not be decoded, otherwise nil.
 func (e *Error) Unwrap() error { return e.cause }
 
-// StatusCode is the status that tells the client, see [Reason].
+// StatusCode returns the status of the response, see [Reason].
 func (e *Error) StatusCode() int {
 	if e.status == 0 {
-		return http.StatusInternalServerError // made by hand
+		return http.StatusInternalServerError // not made by this package
 	}
 	return e.status
 }
 
-// RetryAfter is when the client may try again, already jittered; 0 where it
-// makes no difference.
+// RetryAfter returns the value of the Retry-After header, or 0 if the response does
+// not have that header.
 func (e *Error) RetryAfter() time.Duration { return e.retryAfter }

@@ -12,17 +12,17 @@ import (
 	"github.com/bulwark-go/bulwark/limits"
 )
 
-// size is a handler that says how much it read.
+// size is a handler that writes the size of the body.
 var size = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	b, err := io.ReadAll(r.Body)
 	if err != nil {
-		http.Error(w, "sorry: "+err.Error(), http.StatusRequestEntityTooLarge)
+		http.Error(w, "handler: "+err.Error(), http.StatusRequestEntityTooLarge)
 		return
 	}
 	fmt.Fprintf(w, "%d bytes", len(b))
 })
 
-// try sends a body and prints the answer.
+// try sends a body and prints the response.
 func try(h http.Handler, path string, body io.Reader, header ...string) {
 	r := httptest.NewRequest("POST", path, body)
 	if len(header) == 2 {
@@ -37,12 +37,12 @@ func ExampleNew() {
 	h := limits.New(limits.Config{MaxBodyBytes: 10})(size)
 
 	try(h, "/", strings.NewReader("exactly 10"))
-	try(h, "/", strings.NewReader("eleven byte"))                       // refused for its length
-	try(h, "/", io.MultiReader(strings.NewReader("of unknown length"))) // cut off
+	try(h, "/", strings.NewReader("eleven byte"))                       // refused before the handler
+	try(h, "/", io.MultiReader(strings.NewReader("of unknown length"))) // refused in Read
 	// Output:
 	// 200 10 bytes
 	// 413 Request Entity Too Large
-	// 413 sorry: http: request body too large
+	// 413 handler: http: request body too large
 }
 
 func ExampleNew_decoding() {
@@ -62,14 +62,14 @@ func ExampleNew_decoding() {
 func ExampleOverride() {
 	mux := http.NewServeMux()
 	mux.Handle("/", size)
-	mux.Handle("/upload", limits.Override(limits.Config{MaxBodyBytes: 50})(size))
+	mux.Handle("/upload", limits.Override(limits.BodyLimits{MaxBodyBytes: 50})(size))
 	h := limits.New(limits.Config{MaxBodyBytes: 10, BodyCeiling: 100})(mux)
 
 	try(h, "/upload", strings.NewReader(strings.Repeat("x", 40)))
 	try(h, "/other", strings.NewReader(strings.Repeat("x", 40)))
 	// Output:
 	// 200 40 bytes
-	// 413 sorry: http: request body too large
+	// 413 handler: http: request body too large
 }
 
 func ExampleNewTransport() {
@@ -86,8 +86,8 @@ func ExampleNewTransport() {
 	// Get "http://partner": limits: response too large from partner: 5000, limit 1000
 }
 
-// Wrong: the log is inside, so that it never hears of what limits refuses.
-// Logging belongs outside.
+// Wrong nesting: logging is inside limits, so refused requests are not logged. Put
+// logging outside.
 func Example_wrongNesting() {
 	logged := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

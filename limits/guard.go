@@ -5,66 +5,79 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// guard is the body that the handler reads. One request, one guard: it is
-// never pooled, so that one kept past its request gives an error and never
-// another request's bytes.
+// guard is the body that the handler reads. Guards are never pooled: one that is
+// read after its request returns an error, never another request's bytes.
 type guard struct {
 	x        *exchange.Exchange
 	policy   *policy
 	src      io.ReadCloser
-	before   io.ReadCloser // what the exchange's own clone had for a body, maybe the guard of a New further out
-	declared int64         // the length that the client declared, -1 where none
-	limit    int64         // bytes on the wire
-	n        int64         // of them delivered, to the handler or the decoder
-	err      error         // sticky
-	failed   atomic.Bool   // err is ours
-	over     atomic.Bool
-	pace     *pace // nil where the client may take its time
+	outer    *guard               // the guard of an outer New, or nil
+	declared int64                // the declared length; -1 if there is none
+	limit    atomic.Int64         // bytes on the wire
+	failed   atomic.Bool          // err reports an exceeded limit
+	pace     atomic.Pointer[pace] // nil without a minimum rate
+
+	// As with net/http's own bodies, concurrent reads take turns, and Close does not
+	// wait for them.
+	reads sync.Mutex
+	n     int64 // bytes delivered, to the handler or the decoder
+	err   error // sticky
 	*decoding
 }
 
-// decoding is what a guard has besides where it decodes.
+// decoding is the additional state of a guard that decodes.
 type decoding struct {
 	top     io.Reader
 	bottom  *bufio.Reader
-	decoded int64 // bytes after each coding
-	ratio   int
-	wireErr error // why reading from the client failed
+	decoded atomic.Int64 // bytes after each coding
+	ratio   atomic.Int64
+	readErr error // why reading from the client failed
 }
 
-// guard returns the guard for the body of r, nil where there is nothing to
-// guard.
+// guard returns the guard for the body of r, or nil if there is nothing to limit.
 func (p *policy) guard(x *exchange.Exchange, r *http.Request) *guard {
-	if p.MaxBodyBytes == 0 && p.MaxDecodedBytes == 0 && p.MinBodyRate == 0 || !hasBody(r) {
+	limits := p.MaxBodyBytes > 0 || p.MaxDecodedBytes > 0 || p.MinBodyRate > 0
+	if !hasBody(r) || !limits && !p.Shadow { // in Shadow, Override finds Shadow through the guard
 		return nil
 	}
-	g := &guard{x: x, policy: p, src: r.Body, declared: r.ContentLength, limit: p.MaxBodyBytes}
-	if p.MaxBodyBytes == 0 || r.ContentLength > p.ceiling() { // the latter is in the shadow, and reported
-		g.limit = math.MaxInt64
+	g := &guard{x: x, policy: p, src: r.Body, declared: r.ContentLength}
+	g.limit.Store(p.MaxBodyBytes)
+	if p.MaxBodyBytes == 0 || r.ContentLength > p.ceiling() { // a declared length above the ceiling is possible only in Shadow, and is already reported
+		g.limit.Store(math.MaxInt64)
 	}
 	if p.MinBodyRate > 0 {
-		g.pace = &pace{x: x, shadow: p.Shadow, rate: p.MinBodyRate, grace: p.BodyGrace}
+		g.pace.Store(&pace{x: x, shadow: p.Shadow, rate: p.MinBodyRate, grace: p.BodyGrace})
+		x.Body().BoundDrain()
 	}
-	if names := p.codings(r); names != nil && p.unknownCoding(r) == nil {
-		g.decoding = &decoding{decoded: p.MaxDecodedBytes, ratio: p.MaxDecodeRatio}
+	if names := p.codings(r); names != nil && p.unknownCoding(r) == nil && (!p.Shadow || g.decodable(names)) {
+		g.decoding = &decoding{}
+		g.decoded.Store(p.MaxDecodedBytes)
+		g.ratio.Store(int64(p.MaxDecodeRatio))
 		g.top = g.decoder(names)
 	}
-	g.before = x.Request().Body
+	g.outer, _ = x.Body().Guard().(*guard)
 	return g
 }
 
-// request returns r with the guard for its body. The exchange's own clone of
-// the request always has the innermost guard: Override looks there.
+// request returns r with the guard as its body. If r has no guard yet, request sets
+// r.Body. Otherwise a goroutine of an earlier handler may be reading r.Body, so
+// request returns a copy of r. Override finds the guard through the exchange.
 func (g *guard) request(r *http.Request) *http.Request {
-	g.x.Request().Body = g
-	if r == g.x.Request() && g.decoding == nil {
+	g.x.Body().SetGuard(g)
+	if r == g.x.Request() && g.decoding == nil && g.x.Body().Owns(r.Body) {
+		r.Body = g
 		return r
 	}
+	return g.clone(r)
+}
+
+func (g *guard) clone(r *http.Request) *http.Request {
 	c := *r
 	c.Body = g
 	if g.decoding != nil {
@@ -76,15 +89,15 @@ func (g *guard) request(r *http.Request) *http.Request {
 	return &c
 }
 
-// Read reads at most as much as is allowed. What is delivered never exceeds
-// the limit, not even where the error comes with it.
+// Read reads from the body, up to the limit. It never returns bytes beyond the
+// limit, not even with an error.
 func (g *guard) Read(p []byte) (int, error) {
+	g.reads.Lock()
+	defer g.reads.Unlock()
 	switch {
-	case g.over.Load():
-		return 0, http.ErrBodyReadAfterClose
 	case g.err != nil:
 		return 0, g.err
-	case g.declared > g.limit: // nothing is read, so that a client that asks first is not told to go on
+	case g.declared > g.limit.Load(): // a read would send 100 Continue
 		if err := g.tooLarge(); err != nil {
 			return 0, err
 		}
@@ -93,22 +106,22 @@ func (g *guard) Read(p []byte) (int, error) {
 	case len(p) == 0:
 		return 0, nil
 	case g.decoding == nil:
-		n, err := g.wire(p)
+		n, err := g.readEncoded(p)
 		g.err = err
 		return n, err
 	default:
 		n, err := g.top.Read(p)
-		if !g.failed.Load() { // a decoder may keep an error of ours back until the next read
+		if !g.failed.Load() { // a decoder may return the error of a limit only at its next read
 			g.err = err
 		}
 		return n, err
 	}
 }
 
-// wire reads from the client. One byte more than is allowed answers whether
-// the body ends here.
-func (g *guard) wire(p []byte) (int, error) {
-	left := max(0, g.limit-g.n) // Override may have lowered it under what was read
+// readEncoded reads from the client, before decoding. It reads one byte more than is
+// allowed, to find out whether the body ends at the limit.
+func (g *guard) readEncoded(p []byte) (int, error) {
+	left := max(0, g.limit.Load()-g.n) // Override may have lowered the limit below what was read
 	if int64(len(p))-1 > left {
 		p = p[:left+1]
 	}
@@ -123,71 +136,72 @@ func (g *guard) wire(p []byte) (int, error) {
 	return n, err
 }
 
-// read reads, at the pace that is asked for.
+// read reads from the client and enforces the minimum rate.
 func (g *guard) read(p []byte) (int, error) {
-	if g.pace == nil {
+	pace := g.pace.Load()
+	if pace == nil {
 		return g.src.Read(p)
 	}
-	g.pace.begin()
+	pace.begin()
 	n, err := g.src.Read(p)
-	if e := g.pace.end(n, err != nil); e != nil {
+	if e := pace.end(n, err != nil); e != nil {
 		return n, g.fail(e)
 	}
 	return n, err
 }
 
 func (g *guard) tooLarge() error {
-	return g.exceeded(&http.MaxBytesError{Limit: g.limit}, &g.limit)
+	return g.overLimit(&http.MaxBytesError{Limit: g.limit.Load()}, &g.limit)
 }
 
-// exceeded is fail, or in the shadow a remark: once for each limit, which is
-// lifted then.
-func (g *guard) exceeded(err error, limit *int64) error {
+// overLimit calls fail. In Shadow it adds a remark instead, and lifts the limit, so
+// each limit has at most one remark.
+func (g *guard) overLimit(err error, limit *atomic.Int64) error {
 	if !g.policy.Shadow {
 		return g.fail(err)
 	}
-	g.x.Remark(err)
-	if limit != nil {
-		*limit = math.MaxInt64
-	} else {
-		g.ratio = math.MaxInt
-	}
+	g.x.Notes.Warn(err)
+	limit.Store(math.MaxInt64)
 	return nil
 }
 
-// fail makes err what every further Read returns, and remembers it for those
-// who lose the error of their reader.
+// fail makes all further Reads return err. It also records err in the exchange,
+// because a decoder may lose the error of its reader.
 func (g *guard) fail(err error) error {
 	g.err = err
 	g.failed.Store(true)
-	g.x.SetBodyError(err)
-	g.x.Note(err)
-	g.x.CloseAfterReply()
+	g.x.Notes.SetBodyError(err)
+	g.x.Notes.AddCause(err)
+	g.x.Response().CloseAfterReply()
 	return err
 }
 
-// Close closes the body.
+// Close closes the body, unless it exceeded a limit. net/http's Close drains the
+// rest of a body, however long the client takes to send it. A caller that forwards
+// the body would wait, because http.Transport closes a body that it fails to read.
+// The server closes the body after the response.
 func (g *guard) Close() error {
-	if g.pace != nil {
-		g.pace.stop()
+	if g.failed.Load() {
+		return nil
+	}
+	if pace := g.pace.Load(); pace != nil {
+		pace.stop()
+		g.x.Body().Linger() // the server looks for the next request, and would wait for the client
 	}
 	return g.src.Close()
 }
 
-// end is called when the handler has returned: the body is dead from here on.
-// What the server still drains of it, it drains in bounded time; where the
-// client was cut off for being slow, it does not wait at all. A handler that
-// was left behind may be reading at this moment.
+// end is called when the handler has returned. It bounds the time in which the
+// server drains the rest of the body. If the client was cut off because it was
+// slow, the server does not wait at all. A goroutine of the handler may still be
+// reading, so end writes no field that Read reads.
 func (g *guard) end() {
-	g.over.Store(true)
-	slow := false
-	if g.pace != nil {
-		slow = g.pace.stop()
+	slow, pace := false, g.pace.Load()
+	if pace != nil {
+		slow = pace.stop()
 	}
-	if (g.failed.Load() || g.pace != nil) && !slow {
-		g.x.Linger()
+	if (g.failed.Load() || pace != nil && !g.policy.Shadow) && !slow {
+		g.x.Body().Linger()
 	}
-	if !g.x.Detached() {
-		g.x.Request().Body = g.before // somebody further out may serve once more
-	}
+	g.x.Body().SetGuard(g.outer) // middleware outside may call its handler again
 }

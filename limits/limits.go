@@ -6,25 +6,26 @@ import (
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// New returns the middleware. It panics if cfg is wrong, with every bad field
-// named. What it makes belongs to all handlers that it is put around: they
-// share MaxInFlight.
+// New returns middleware that enforces the limits of cfg. It panics if cfg is wrong
+// or limits nothing, and names every bad field. All handlers that the middleware
+// wraps share MaxInFlight.
 //
-// # How an answer gets through
+// # Refused bodies
 //
-// After a 413 or a 408 an HTTP/1 connection is closed, which Connection: close
-// says. The answer reaches a client that is still sending, as far as the server
-// drains what comes (256 KiB or half a second), one that has stalled, and one
-// that asked first (Expect: 100-continue), which is never told to go on. On
-// HTTP/2 only the stream ends.
+// A 413 or a 408 on HTTP/1 has Connection: close, and the connection is closed
+// after it. Before that, the server drains up to 256 KiB of the body for up to half
+// a second. So the response also reaches a client that is still sending or has
+// stalled. A client that sent Expect: 100-continue gets the response without a 100.
+// On HTTP/2 only the stream ends.
 //
-// # What it does not do
+// # Other limits
 //
-// A form that is not multipart is bounded by net/http itself at 10 MB, whatever
-// MaxBodyBytes says. What a JSON decoder leaves unread behind the end of its
-// value is neither counted nor delivered. What a server reads of a request's
-// head is Server.MaxHeaderBytes' to bound; the limits here are for what should
-// be refused with a clear answer long before that.
+// net/http itself limits a form that is not multipart to 10 MB, even if
+// MaxBodyBytes is larger. Only bytes that are read count: a JSON decoder may stop
+// at the end of its value and leave the rest of the body unread.
+//
+// Server.MaxHeaderBytes bounds what the server reads. The header limits here should
+// be lower, so that clients get a 414 or 431 instead of a closed connection.
 func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("limits: " + err.Error())
@@ -33,10 +34,10 @@ func New(cfg Config) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler { return &handler{p, next} }
 }
 
-// policy is what New made of a Config. It is shared by all requests.
+// policy is a Config with its defaults and the state that all requests share.
 type policy struct {
 	Config
-	permits *permits // nil where any number may be in flight
+	permits *permits // nil without MaxInFlight
 }
 
 func newPolicy(cfg Config) *policy {
@@ -48,18 +49,16 @@ type handler struct {
 	next http.Handler
 }
 
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x, w, r, owner := exchange.Enter(w, r)
-	if owner {
-		defer x.Leave()
-	}
-	h.serve(x, w, r)
-	if owner {
-		x.Returned()
-	}
-}
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { exchange.Serve(w, r, h) }
 
-func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+// ExchangeRouter lets a deadline outside find the route.
+func (h *handler) ExchangeRouter() exchange.Router { return exchange.RouterOf(h.next) }
+
+// ExchangeNext lets a deadline inside find out which middleware is around it.
+func (h *handler) ExchangeNext() http.Handler { return h.next }
+
+// ServeExchange implements exchange.Handler.
+func (h *handler) ServeExchange(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 	if h.refused(x, w, r) {
 		return
 	}
@@ -80,7 +79,7 @@ func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Req
 	h.guarded(x, w, r)
 }
 
-// guarded runs the handler with a guard around the body, where there is one.
+// guarded runs the handler with a guard around the body, if it needs one.
 func (h *handler) guarded(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 	g := h.guard(x, r)
 	if g == nil {
@@ -89,13 +88,11 @@ func (h *handler) guarded(x *exchange.Exchange, w http.ResponseWriter, r *http.R
 	}
 	defer g.end()
 	guarded := g.request(r)
+	defer exchange.HandBack(guarded, r)
 	h.next.ServeHTTP(w, guarded)
-	if guarded != r {
-		r.Pattern = guarded.Pattern // whoever made r may ask it for the route, as tracing libraries do
-	}
 }
 
-// refused answers a request that is over a limit already.
+// refused reports whether the request exceeds a limit already, and answers it.
 func (h *handler) refused(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) bool {
 	for _, check := range [...]func(*policy, *http.Request) error{
 		(*policy).longURI, (*policy).largeHeader, (*policy).largeBody, (*policy).unknownCoding,
@@ -104,7 +101,7 @@ func (h *handler) refused(x *exchange.Exchange, w http.ResponseWriter, r *http.R
 		switch {
 		case err == nil:
 		case h.Shadow:
-			x.Remark(err)
+			x.Notes.Warn(err)
 		default:
 			h.refuse(x, w, r, err)
 			return true

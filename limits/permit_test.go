@@ -11,14 +11,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/limits"
 	"github.com/bulwark-go/bulwark/timeout"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// L18, L19: permits come back, whatever ended the handler.
-func TestPermitsComeBack(t *testing.T) {
+// The permit is released however the handler ends.
+//
+// Reported elsewhere: a panic keeps a permit, https://github.com/valyala/fasthttp/issues/2219
+func TestPermitsAreReleased(t *testing.T) {
 	endings := map[string]http.HandlerFunc{
 		"/panic":  func(http.ResponseWriter, *http.Request) { panic("boom") },
 		"/abort":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
@@ -45,12 +48,14 @@ func TestPermitsComeBack(t *testing.T) {
 	assert.Equal(t, 200, w.Code)
 }
 
-// L18: a hijacked connection gives its permit back at once, and only once; a
-// stream keeps its permit (L17: what bounds a slow reader is the deadline).
-func TestHijackGivesThePermitBack(t *testing.T) {
+// A hijacked connection releases its permit at once, and only once. A stream keeps its
+// permit (the deadline bounds a slow reader).
+//
+// Reported elsewhere: one WebSocket blocks all later requests, https://github.com/aviddiviner/gin-limit/issues/3
+func TestHijackReleasesThePermit(t *testing.T) {
 	t.Parallel()
 	release, hijacked := make(chan struct{}), make(chan struct{})
-	s := serve(t, limits.New(limits.Config{MaxInFlight: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := testhttp.HTTP1.Start(t, limits.New(limits.Config{MaxInFlight: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/socket":
 			conn, _, err := http.NewResponseController(w).Hijack()
@@ -64,9 +69,9 @@ func TestHijackGivesThePermitBack(t *testing.T) {
 			<-release
 		}
 	})))
-	c := dial(t, s)
-	c.send(t, "GET /socket HTTP/1.1\r\nHost: a\r\n\r\n")
-	within(t, hijacked)
+	c := s.Dial(t)
+	c.Send(t, "GET /socket HTTP/1.1\r\nHost: a\r\n\r\n")
+	testhttp.Await(t, hijacked)
 	res, err := s.Client().Get(s.URL + "/")
 	require.NoError(t, err)
 	res.Body.Close()
@@ -82,10 +87,10 @@ func TestHijackGivesThePermitBack(t *testing.T) {
 	}
 	close(release)
 	_, _ = io.Copy(io.Discard, stream.Body)
-	c.closed(t)
+	c.Closed(t)
 }
 
-// An HTTP/2 handler that was left behind keeps its permit until it ends.
+// An abandoned HTTP/2 handler keeps its permit until it ends.
 func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
 	t.Parallel()
 	for _, order := range []string{"limits outside", "timeout outside"} {
@@ -98,13 +103,13 @@ func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
 					close(ended)
 				}
 			})
-			limit := limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: patience})
+			limit := limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: testhttp.Patience})
 			deadline := timeout.New(timeout.Config{Limit: 100 * time.Millisecond})
 			h := limit(deadline(stuck))
 			if order == "timeout outside" {
 				h = deadline(limit(stuck))
 			}
-			s := serve2(t, h)
+			s := testhttp.HTTP2.Start(t, h)
 			res, err := s.Client().Get(s.URL + "/stuck")
 			require.NoError(t, err)
 			res.Body.Close()
@@ -115,9 +120,9 @@ func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
 			_, err = s.Client().Do(req)
 			require.ErrorIs(t, err, context.DeadlineExceeded, "it waits in the queue")
 			close(release)
-			within(t, ended)
+			testhttp.Await(t, ended)
 			if order == "timeout outside" {
-				return // the queue is shorter than the way of the permit
+				return // the queue is full until the permit comes back
 			}
 			res, err = s.Client().Get(s.URL)
 			require.NoError(t, err)
@@ -127,13 +132,13 @@ func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
 	}
 }
 
-// A client that resets its stream, to open another in its place, makes no room:
-// the handler is still at work.
-func TestResetMakesNoRoom(t *testing.T) {
+// A client that resets its stream, to open another one, does not release the permit:
+// the handler is still running.
+func TestResetDoesNotReleaseThePermit(t *testing.T) {
 	t.Parallel()
 	inner := newHeld()
 	gone := make(chan struct{})
-	s := serve2(t, limits.New(limits.Config{MaxInFlight: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := testhttp.HTTP2.Start(t, limits.New(limits.Config{MaxInFlight: 1})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		context.AfterFunc(r.Context(), func() { gone <- struct{}{} })
 		inner.ServeHTTP(w, r)
 	})))
@@ -147,10 +152,10 @@ func TestResetMakesNoRoom(t *testing.T) {
 		}
 		reset <- err
 	}()
-	within(t, inner.started)
+	testhttp.Await(t, inner.started)
 	cancel()
-	require.ErrorIs(t, within(t, reset), context.Canceled)
-	within(t, gone)
+	require.ErrorIs(t, testhttp.Await(t, reset), context.Canceled)
+	testhttp.Await(t, gone)
 	for range 3 {
 		res, err := s.Client().Get(s.URL)
 		require.NoError(t, err)
@@ -160,7 +165,11 @@ func TestResetMakesNoRoom(t *testing.T) {
 	close(inner.release)
 }
 
-// L29: no burst gets through between the look and the count.
+// A burst cannot exceed the limit between a check and the count.
+//
+// Reported elsewhere:
+//   - a burst passes between the check and the count, https://github.com/go-chi/httprate/issues/2
+//   - a limiter is used before it is made, https://github.com/mholt/caddy-ratelimit/issues/36
 func TestBurst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		inner := newHeld()
@@ -181,7 +190,9 @@ func TestBurst(t *testing.T) {
 	})
 }
 
-// L32: the ErrorHandler runs under no lock: it may call the handler again.
+// The ErrorHandler runs without a lock, so it may call the handler again.
+//
+// Reported elsewhere: a callback under a lock, https://github.com/sethvargo/go-limiter/issues/52
 func TestErrorHandlerMayServe(t *testing.T) {
 	var h http.Handler
 	inner := newHeld()
@@ -195,19 +206,21 @@ func TestErrorHandlerMayServe(t *testing.T) {
 		h.ServeHTTP(w, r)
 	}})(inner)
 	go do(t.Context(), h, "/")
-	within(t, inner.started)
+	testhttp.Await(t, inner.started)
 	w, _ := do(t.Context(), h, "/")
 	assert.Equal(t, http.StatusTeapot, w.Code)
 	close(inner.release)
 }
 
-// L17 (navidrome #5472): a client that does not read its response holds its
-// permit no longer than its deadline.
+// A client that does not read its response holds its permit at most until its
+// deadline.
+//
+// Reported elsewhere: slow clients take all permits, https://github.com/navidrome/navidrome/issues/5472
 func TestClientThatDoesNotRead(t *testing.T) {
 	t.Parallel()
 	started := make(chan struct{}, 1)
 	h := timeout.New(timeout.Config{Limit: 300 * time.Millisecond})(
-		limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: patience})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: testhttp.Patience})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path != "/download" {
 				return
 			}
@@ -218,10 +231,10 @@ func TestClientThatDoesNotRead(t *testing.T) {
 				}
 			}
 		})))
-	s := serve(t, h)
-	c := dial(t, s)
-	c.send(t, "GET /download HTTP/1.1\r\nHost: a\r\n\r\n")
-	within(t, started)
+	s := testhttp.HTTP1.Start(t, h)
+	c := s.Dial(t)
+	c.Send(t, "GET /download HTTP/1.1\r\nHost: a\r\n\r\n")
+	testhttp.Await(t, started)
 	var status int
 	for range 10 { // each waits until its own deadline
 		res, err := s.Client().Get(s.URL)

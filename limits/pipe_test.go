@@ -9,10 +9,12 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 )
 
-// pipes is a listener for tests in a bubble of testing/synctest, where the
-// network of the machine would never be idle.
+// pipes is a listener for tests in a testing/synctest bubble, in which real connections
+// would never be idle.
 type pipes struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -36,7 +38,7 @@ func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
 
 // piped serves h and returns a way to connect. To be called in a bubble.
-func piped(t *testing.T, h http.Handler) (connect func() *raw) {
+func piped(t *testing.T, h http.Handler) (connect func() *testhttp.Conn) {
 	t.Helper()
 	l := pipes{make(chan net.Conn), make(chan struct{})}
 	s := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
@@ -48,10 +50,10 @@ func piped(t *testing.T, h http.Handler) (connect func() *raw) {
 		}
 		require.NoError(t, s.Close())
 	})
-	return func() *raw {
+	return func() *testhttp.Conn {
 		client, server := net.Pipe()
 		l.conns <- server
 		clients = append(clients, client)
-		return &raw{client, bufio.NewReader(client)}
+		return &testhttp.Conn{Conn: client, In: bufio.NewReader(client)}
 	}
 }

@@ -12,12 +12,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/limits"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// answering reads the body and answers as an error mapper would.
+// answering reads the body and responds as an error mapper would.
 func answering(saw chan<- read) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		n, err := io.Copy(io.Discard, r.Body)
@@ -36,7 +37,7 @@ func answering(saw chan<- read) http.Handler {
 }
 
 // drip sends a byte a second until the connection ends.
-func drip(c *raw) {
+func drip(c *testhttp.Conn) {
 	for {
 		if _, err := io.WriteString(c, "x"); err != nil {
 			return
@@ -51,14 +52,14 @@ func TestTricklerIsCutOff(t *testing.T) {
 		connect := piped(t, limits.New(limits.Config{MinBodyRate: 100, BodyGrace: 10 * time.Second})(answering(saw)))
 		c := connect()
 		began := time.Now()
-		c.send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+		c.Send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
 		var wg sync.WaitGroup
 		wg.Go(func() { drip(c) })
-		res, _ := c.response(t)
+		res, _ := c.Response(t)
 		assert.Equal(t, http.StatusRequestTimeout, res.StatusCode)
 		assert.True(t, res.Close)
 		assert.InDelta(t, 10, time.Since(began).Seconds(), 0.2, "the grace, and a hundredth of a second for each byte")
-		c.closed(t)
+		c.Closed(t)
 		wg.Wait()
 		var e *limits.Error
 		require.ErrorAs(t, (<-saw).err, &e)
@@ -69,21 +70,21 @@ func TestTricklerIsCutOff(t *testing.T) {
 	})
 }
 
-// The same where the client says nothing at all, and where it asks first.
+// The same if the client sends nothing, and if it sends Expect: 100-continue.
 func TestSilentClientIsCutOff(t *testing.T) {
 	for _, head := range []string{"Content-Length: 10\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 10\r\nExpect: 100-continue\r\n"} {
 		synctest.Test(t, func(t *testing.T) {
 			connect := piped(t, limits.New(limits.Config{MinBodyRate: 100})(answering(nil)))
 			c := connect()
 			began := time.Now()
-			c.send(t, "POST / HTTP/1.1\r\nHost: a\r\n"+head+"\r\n")
-			res, _ := c.response(t)
+			c.Send(t, "POST / HTTP/1.1\r\nHost: a\r\n"+head+"\r\n")
+			res, _ := c.Response(t)
 			if res.StatusCode == http.StatusContinue {
-				res, _ = c.response(t)
+				res, _ = c.Response(t)
 			}
 			assert.Equal(t, http.StatusRequestTimeout, res.StatusCode)
 			assert.Equal(t, 5*time.Second, time.Since(began), "the default grace")
-			c.closed(t)
+			c.Closed(t)
 		})
 	}
 }
@@ -93,19 +94,19 @@ func TestHourLongUploadPasses(t *testing.T) {
 		saw := make(chan read, 1)
 		connect := piped(t, limits.New(limits.Config{MinBodyRate: 100, BodyGrace: time.Second})(answering(saw)))
 		c := connect()
-		c.send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 396000\r\n\r\n")
+		c.Send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 396000\r\n\r\n")
 		for range 3600 {
-			c.send(t, xs(110))
+			c.Send(t, xs(110))
 			time.Sleep(time.Second)
 		}
-		res, _ := c.response(t)
+		res, _ := c.Response(t)
 		assert.Equal(t, 200, res.StatusCode)
 		assert.Equal(t, read{396000, nil}, <-saw)
 	})
 }
 
-// A handler that reads slowly, or works for long between two reads or after
-// the last, is not the client's fault; and its context lives.
+// A handler that reads slowly, or works for a long time between two reads or after the
+// last, is not the client's fault, and its context is not canceled.
 func TestSlowHandlerIsNotTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		connect := piped(t, limits.New(limits.Config{MinBodyRate: 1000, BodyGrace: time.Second})(http.HandlerFunc(
@@ -122,27 +123,27 @@ func TestSlowHandlerIsNotTheClient(t *testing.T) {
 				assert.NoError(t, r.Context().Err())
 			})))
 		c := connect()
-		for range 2 { // the second shows that nothing is left armed
-			c.send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789")
-			res, _ := c.response(t)
+		for range 2 { // the second shows that no timer is left
+			c.Send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n0123456789")
+			res, _ := c.Response(t)
 			assert.Equal(t, 200, res.StatusCode)
 		}
 	})
 }
 
-// A handler that does not read at all must not leave the draining of a body to
-// the client's pleasure.
+// If a handler does not read, the time to drain the body is bounded, whatever the client
+// does.
 func TestUnreadBodyIsDrainedInBoundedTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		connect := piped(t, limits.New(limits.Config{MinBodyRate: 1000})(http.HandlerFunc(
 			func(http.ResponseWriter, *http.Request) {})))
 		c := connect()
 		began := time.Now()
-		c.send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01")
-		res, _ := c.response(t)
+		c.Send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n01")
+		res, _ := c.Response(t)
 		assert.Equal(t, 200, res.StatusCode)
 		assert.Less(t, time.Since(began), 2*time.Second)
-		c.closed(t)
+		c.Closed(t)
 	})
 }
 
@@ -171,7 +172,7 @@ func (boastful) Read([]byte) (int, error) { return 1 << 30, nil }
 
 func TestTricklerOnHTTP2(t *testing.T) {
 	saw := make(chan read, 2)
-	s := serve2(t, limits.New(limits.Config{MinBodyRate: 1000, BodyGrace: 50 * time.Millisecond})(answering(saw)))
+	s := testhttp.HTTP2.Start(t, limits.New(limits.Config{MinBodyRate: 1000, BodyGrace: 50 * time.Millisecond})(answering(saw)))
 	body, w := io.Pipe()
 	defer w.Close()
 	res, err := s.Client().Post(s.URL, "text/plain", body)
@@ -179,7 +180,7 @@ func TestTricklerOnHTTP2(t *testing.T) {
 	res.Body.Close()
 	assert.Equal(t, http.StatusRequestTimeout, res.StatusCode)
 	var e *limits.Error
-	require.ErrorAs(t, within(t, saw).err, &e)
+	require.ErrorAs(t, testhttp.Await(t, saw).err, &e)
 	res, _ = post(t, s, strings.NewReader("ok"))
 	assert.Equal(t, 200, res.StatusCode, "the connection lives")
 }

@@ -3,23 +3,23 @@ package limits_test
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/limits"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// A thousand clients that drip do not slow down the others, and all of them
-// are cut off.
+// A thousand clients that send slowly do not slow down the others, and all of them are
+// cut off.
 func TestSlowloris(t *testing.T) {
 	const many = 1000
 	reading := make(chan struct{}, many)
-	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 1 << 20, MinBodyRate: 1 << 10, BodyGrace: time.Second})(http.HandlerFunc(
+	s := testhttp.HTTP1.Start(t, limits.New(limits.Config{MaxBodyBytes: 1 << 20, MinBodyRate: 1 << 10, BodyGrace: time.Second})(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/drip" {
 				reading <- struct{}{}
@@ -28,13 +28,13 @@ func TestSlowloris(t *testing.T) {
 		})))
 	alone := latency(t, s)
 
-	tricklers := make([]*raw, many)
+	tricklers := make([]*testhttp.Conn, many)
 	for i := range tricklers {
-		tricklers[i] = dial(t, s)
-		tricklers[i].send(t, "POST /drip HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx")
+		tricklers[i] = s.Dial(t)
+		tricklers[i].Send(t, "POST /drip HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx")
 	}
 	for range many {
-		within(t, reading)
+		testhttp.Await(t, reading)
 	}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -43,7 +43,7 @@ func TestSlowloris(t *testing.T) {
 	}()
 	beside := latency(t, s)
 	for _, c := range tricklers {
-		res, err := http.ReadResponse(c.r, nil)
+		res, err := http.ReadResponse(c.In, nil)
 		require.NoError(t, err)
 		res.Body.Close()
 		require.Equal(t, http.StatusRequestTimeout, res.StatusCode)
@@ -55,7 +55,7 @@ func TestSlowloris(t *testing.T) {
 }
 
 // dripAll sends a byte on each connection ten times a second.
-func dripAll(clients []*raw, stop <-chan struct{}) {
+func dripAll(clients []*testhttp.Conn, stop <-chan struct{}) {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -70,8 +70,8 @@ func dripAll(clients []*raw, stop <-chan struct{}) {
 	}
 }
 
-// latency is the median of ordinary requests.
-func latency(t *testing.T, s *httptest.Server) time.Duration {
+// latency returns the median for ordinary requests.
+func latency(t *testing.T, s *testhttp.Server) time.Duration {
 	t.Helper()
 	took := make([]time.Duration, 51)
 	for i := range took {

@@ -8,13 +8,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/limits"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// L4: the connection is closed through any stack of wrapped writers, around the
-// middleware and inside of it.
+// The connection is closed through any number of wrapped writers, around the middleware
+// and inside it.
 type wrapped struct{ http.ResponseWriter }
 
 func (w wrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -25,8 +26,12 @@ func wrap(next http.Handler) http.Handler {
 	})
 }
 
-// L4, L11, L12: 413 reaches a client that stalls, through wrapped writers, with
+// 413 reaches a client that stalls, through wrapped writers, with
 // Connection: close, and the connection ends although the client never does.
+//
+// Reported elsewhere:
+//   - the connection stays open below a wrapped writer, https://github.com/golang/go/issues/73754
+//   - a 413 breaks the next request, https://github.com/dotnet/aspnetcore/issues/31169
 func TestRefusalReachesAClientThatStalls(t *testing.T) {
 	t.Parallel()
 	limit := limits.New(limits.Config{MaxBodyBytes: 1000})
@@ -40,25 +45,25 @@ func TestRefusalReachesAClientThatStalls(t *testing.T) {
 	} {
 		t.Run(stack.name, func(t *testing.T) {
 			t.Parallel()
-			s := serve(t, stack.h(reading(make(chan read, len(stalling)))))
-			clients := make([]*raw, len(stalling))
+			s := testhttp.HTTP1.Start(t, stack.h(reading(make(chan read, len(stalling)))))
+			clients := make([]*testhttp.Conn, len(stalling))
 			for i, tc := range stalling {
-				clients[i] = dial(t, s)
-				clients[i].send(t, "POST / HTTP/1.1\r\nHost: a\r\n"+tc.head+"\r\n"+tc.body)
+				clients[i] = s.Dial(t)
+				clients[i].Send(t, "POST / HTTP/1.1\r\nHost: a\r\n"+tc.head+"\r\n"+tc.body)
 			}
 			for i, tc := range stalling {
-				res, _ := clients[i].response(t)
+				res, _ := clients[i].Response(t)
 				assert.Equal(t, 413, res.StatusCode, "%s: and not 100", tc.desc)
 				assert.True(t, res.Close, "%s: Connection: close", tc.desc)
 			}
 			for _, c := range clients {
-				c.closed(t)
+				c.Closed(t)
 			}
 		})
 	}
 }
 
-// stalling are requests of clients that fall silent.
+// stalling are requests of clients that stop sending.
 var stalling = []struct{ desc, head, body string }{
 	{"declared, nothing sent", "Content-Length: 5000\r\n", ""},
 	{"declared, some sent", "Content-Length: 5000\r\n", xs(10)},
@@ -67,15 +72,17 @@ var stalling = []struct{ desc, head, body string }{
 	{"chunked", "Transfer-Encoding: chunked\r\n", "7d0\r\n" + xs(1500)},
 }
 
-// L12: 413 reaches a client that writes everything before it reads anything,
+// 413 reaches a client that writes everything before it reads anything,
 // although the server stops reading.
+//
+// Reported elsewhere: a reset overtakes the 413, https://github.com/rwf2/Rocket/issues/2783
 func TestRefusalReachesAClientThatIsSending(t *testing.T) {
 	t.Parallel()
 	saw := make(chan read, 10)
-	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 1000})(reading(saw)))
+	s := testhttp.HTTP1.Start(t, limits.New(limits.Config{MaxBodyBytes: 1000})(reading(saw)))
 	for _, size := range []int{2_000, 200_000} {
 		for _, chunked := range []bool{false, true} {
-			c := dial(t, s)
+			c := s.Dial(t)
 			var b bytes.Buffer
 			req, err := http.NewRequest("POST", s.URL, strings.NewReader(xs(size)))
 			require.NoError(t, err)
@@ -87,42 +94,46 @@ func TestRefusalReachesAClientThatIsSending(t *testing.T) {
 				_, err := c.Write(b.Next(10_000))
 				require.NoError(t, err)
 			}
-			res, _ := c.response(t)
+			res, _ := c.Response(t)
 			assert.Equal(t, 413, res.StatusCode)
 			assert.True(t, res.Close)
-			c.closed(t)
+			c.Closed(t)
 		}
 	}
 }
 
-// L11: what is left of a refused body is never parsed as the next request.
-func TestLeftoverIsNoRequest(t *testing.T) {
+// The rest of a refused body is never parsed as the next request.
+//
+// Reported elsewhere: a 413 breaks the next request, https://github.com/dotnet/aspnetcore/issues/31169
+func TestLeftoverBodyIsNotARequest(t *testing.T) {
 	t.Parallel()
 	requests := make(chan string, 10)
-	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 10})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	s := testhttp.HTTP1.Start(t, limits.New(limits.Config{MaxBodyBytes: 10})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		requests <- r.URL.Path
 		_, _ = io.Copy(io.Discard, r.Body)
 	})))
 	smuggled := "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
-	c := dial(t, s)
-	c.send(t, "POST /declared HTTP/1.1\r\nHost: a\r\nContent-Length: 38\r\n\r\n"+smuggled+smuggled)
-	res, _ := c.response(t)
+	c := s.Dial(t)
+	c.Send(t, "POST /declared HTTP/1.1\r\nHost: a\r\nContent-Length: 38\r\n\r\n"+smuggled+smuggled)
+	res, _ := c.Response(t)
 	assert.Equal(t, 413, res.StatusCode)
-	c.closed(t)
-	c = dial(t, s)
-	c.send(t, "POST /chunked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n26\r\n"+smuggled+"\r\n0\r\n\r\n"+smuggled)
-	res, _ = c.response(t)
+	c.Closed(t)
+	c = s.Dial(t)
+	c.Send(t, "POST /chunked HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n26\r\n"+smuggled+"\r\n0\r\n\r\n"+smuggled)
+	res, _ = c.Response(t)
 	assert.True(t, res.Close)
-	c.closed(t)
-	assert.Equal(t, "/chunked", within(t, requests))
+	c.Closed(t)
+	assert.Equal(t, "/chunked", testhttp.Await(t, requests))
 	assert.Empty(t, requests)
 }
 
-// L5: a response that has begun before the body goes over its limit arrives,
+// A response that has begun before the body goes over its limit arrives,
 // and the connection closes after it.
+//
+// Reported elsewhere: a limit and a response that streams, https://github.com/golang/go/issues/46826
 func TestStreamingResponse(t *testing.T) {
 	t.Parallel()
-	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 100})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := testhttp.HTTP1.Start(t, limits.New(limits.Config{MaxBodyBytes: 100})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rc := http.NewResponseController(w)
 		assert.NoError(t, rc.EnableFullDuplex())
 		_, _ = io.WriteString(w, "begun ")
@@ -132,28 +143,30 @@ func TestStreamingResponse(t *testing.T) {
 		assert.EqualValues(t, 100, n)
 		_, _ = io.WriteString(w, "ended")
 	})))
-	c := dial(t, s)
-	c.send(t, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1f4\r\n"+xs(500))
-	res, body := c.response(t)
+	c := s.Dial(t)
+	c.Send(t, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1f4\r\n"+xs(500))
+	res, body := c.Response(t)
 	assert.Equal(t, 200, res.StatusCode)
 	assert.Equal(t, "begun ended", body)
-	c.closed(t)
+	c.Closed(t)
 }
 
-// A connection is given up soon after a refusal, also where the client sends
-// on for ever.
+// A connection is closed soon after a refusal, even if the client never stops
+// sending.
+//
+// Reported elsewhere: a reset overtakes the 413, https://github.com/rwf2/Rocket/issues/2783
 func TestDrainIsBounded(t *testing.T) {
 	t.Parallel()
-	s := serve(t, limits.New(limits.Config{MaxBodyBytes: 10})(never(t)))
-	c := dial(t, s)
-	c.send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000\r\n\r\n")
-	res, _ := c.response(t)
+	s := testhttp.HTTP1.Start(t, limits.New(limits.Config{MaxBodyBytes: 10})(never(t)))
+	c := s.Dial(t)
+	c.Send(t, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000\r\n\r\n")
+	res, _ := c.Response(t)
 	assert.Equal(t, 413, res.StatusCode)
 	began := time.Now()
-	for { // until the server has had enough
+	for { // until the server stops reading
 		if _, err := c.Write(make([]byte, 64<<10)); err != nil {
 			break
 		}
 	}
-	assert.Less(t, time.Since(began), patience/2)
+	assert.Less(t, time.Since(began), testhttp.Patience/2)
 }

@@ -52,13 +52,14 @@ func TestAdd(t *testing.T) {
 	require.Equal(t, map[string]any{"n": 7.0}, m["valuer"])
 	require.Contains(t, m, "hostile")
 	require.Equal(t, map[string]any{"i": 1.0, "b": true}, m["g"])
-	require.Equal(t, "ok", m["outcome"], "the line's own keys are its own")
+	require.Equal(t, "ok", m["outcome"], "the record's own keys are not replaced")
 	require.EqualValues(t, 1, m["dropped_attributes"])
 	require.Len(t, m["long"], 1024)
 	require.True(t, strings.HasSuffix(m["long"].(string), "x…"))
 }
 
-func TestG44_AddFromManyGoroutines(t *testing.T) {
+// Reported elsewhere: adding attributes races, https://github.com/go-chi/httplog/issues/65
+func TestAddFromManyGoroutines(t *testing.T) {
 	m, _ := serve(t, logging.Config{}, httptest.NewRequest("GET", "/", nil), func(_ http.ResponseWriter, r *http.Request) {
 		var wg sync.WaitGroup
 		for i := range 50 {
@@ -74,8 +75,10 @@ func TestG44_AddFromManyGoroutines(t *testing.T) {
 	}
 }
 
-// Added attributes stand in the one line and in no other.
-func TestG46_AddedAttributesStandOnce(t *testing.T) {
+// Added attributes are in the request's log record and in no other.
+//
+// Reported elsewhere: the request is on every line of the handler, https://github.com/go-chi/httplog/issues/50
+func TestAddedAttributesAreLoggedOnce(t *testing.T) {
 	l := newLines()
 	h := logging.New(logging.Config{Logger: l.logger()})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		logging.Add(r.Context(), slog.String("tenant", "t1"))
@@ -121,8 +124,33 @@ func TestAnAddedFlood(t *testing.T) {
 	require.Greater(t, m["dropped_attributes"], 90.0)
 }
 
-// One line, though two middlewares; the outer Config counts.
-func TestG33_ASecondMiddlewareAddsNoLine(t *testing.T) {
+// A name is what the application makes of it: a count for each URL, for example.
+func TestAddedNamesAreRedacted(t *testing.T) {
+	m, _ := serve(t, logging.Config{}, httptest.NewRequest("GET", "/", nil), func(_ http.ResponseWriter, r *http.Request) {
+		logging.Add(r.Context(), slog.Int("https://u:s3cr3t@h/?k=s3cr3t", 1))
+	})
+	require.EqualValues(t, 1, m["https://REDACTED:REDACTED@h/?k=REDACTED"])
+}
+
+// A value that is replaced gives back its space, so the last value is logged.
+func TestAddedAgainAndAgain(t *testing.T) {
+	const times = 1000
+	m, _ := serve(t, logging.Config{}, httptest.NewRequest("GET", "/", nil), func(_ http.ResponseWriter, r *http.Request) {
+		for i := range times {
+			logging.Add(r.Context(), slog.Int("rows", i+1), slog.String("state", strings.Repeat("x", i)),
+				slog.Group("job", slog.Int("done", i+1), slog.String("name", "import")))
+		}
+	})
+	require.EqualValues(t, times, m["rows"])
+	require.Len(t, m["state"], times-1)
+	require.Equal(t, map[string]any{"done": float64(times), "name": "import"}, m["job"])
+	require.NotContains(t, m, "dropped_attributes")
+}
+
+// Two logging middlewares make one log record, by the Config of the outer one.
+//
+// Reported elsewhere: a request is logged twice, https://github.com/samber/slog-chi/issues/3
+func TestSecondMiddlewareAddsNoRecord(t *testing.T) {
 	l := newLines()
 	inner := logging.New(logging.Config{Logger: l.logger(), RequestIDHeader: "X-Inner"})
 	outer := logging.New(logging.Config{Logger: l.logger()})
@@ -135,7 +163,7 @@ func TestG33_ASecondMiddlewareAddsNoLine(t *testing.T) {
 	require.EqualValues(t, 500, l.next(t)["http.response.status_code"])
 	l.none(t)
 	require.Empty(t, w.Header().Get("X-Inner"))
-	// Also through a writer that makes an exchange of its own necessary.
+	// It also holds behind a writer for which the inner one makes its own exchange.
 	h = outer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		inner(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
 	}))
@@ -144,7 +172,37 @@ func TestG33_ASecondMiddlewareAddsNoLine(t *testing.T) {
 	l.none(t)
 }
 
-// keeper keeps what it is given, as asynchronous handlers do.
+// A request that a handler's goroutine makes when its own has ended, in the context
+// of that, has a log record as every other.
+func TestRequestInTheContextOfOneThatEnded(t *testing.T) {
+	l := newLines()
+	var ended context.Context
+	h := logging.New(logging.Config{Logger: l.logger()})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { ended = r.Context() }))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/first", nil))
+	require.Equal(t, "/first", l.next(t)["url.path"])
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/second", nil).WithContext(ended))
+	require.Equal(t, "/second", l.next(t)["url.path"])
+	l.none(t)
+}
+
+// A handler that serves its own request again, with the stack that it is in, has
+// one log record.
+func TestRequestThatIsServedAgain(t *testing.T) {
+	l := newLines()
+	var h http.Handler
+	again := false
+	h = logging.New(logging.Config{Logger: l.logger()})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !again {
+			again = true
+			h.ServeHTTP(w, r)
+		}
+	}))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil))
+	require.EqualValues(t, 200, l.next(t)["http.response.status_code"])
+	l.none(t)
+}
+
+// keeper keeps the records that it gets, as asynchronous handlers do.
 type keeper struct {
 	mu   sync.Mutex
 	kept []slog.Record
@@ -160,7 +218,7 @@ func (k *keeper) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func TestARecordThatIsKeptStaysWhatItWas(t *testing.T) {
+func TestKeptRecordDoesNotChange(t *testing.T) {
 	k := &keeper{}
 	h := logging.New(logging.Config{Logger: slog.New(k)})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		logging.Add(r.Context(), slog.String("path", r.URL.Path), slog.Any("list", []string{r.URL.Path}))
@@ -181,9 +239,9 @@ func TestARecordThatIsKeptStaysWhatItWas(t *testing.T) {
 	}
 }
 
-// The context that goes with a record has the request's values and no end: a
-// handler that refuses an ended context would lose every line of a client that
-// left.
+// The context of a log record has the request's values and is never done. A slog
+// handler that refuses a canceled context would lose every record of a client that
+// disconnected.
 func TestTheRecordsContext(t *testing.T) {
 	type key struct{}
 	var got context.Context
@@ -198,7 +256,7 @@ func TestTheRecordsContext(t *testing.T) {
 	require.NotEmpty(t, logging.RequestID(got))
 }
 
-func TestHooksThatPanicDoNoHarm(t *testing.T) {
+func TestHooksThatPanic(t *testing.T) {
 	l := newLines()
 	h := logging.New(logging.Config{
 		Logger:   l.logger(),

@@ -1,8 +1,8 @@
 package logging
 
 import (
-	"context"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -11,70 +11,48 @@ import (
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// record is what the hooks get, and what the line is made of.
-func (l *line) record(x *exchange.Exchange, e *exchange.Ending, tr trace) Record {
-	head, whole := x.Sent()
-	r := Record{
-		Method: l.asked.Method, Path: clean(l.path), Route: route(e.Route),
-		Status: e.Status, StatusIntended: e.Intended,
-		Outcome: classify(e, whole, l.asked.ProtoMajor >= 2), Cause: e.Cause, Remarks: e.Remarks, Panic: e.Panic, Abandoned: e.Abandoned,
-		BytesIn: e.BytesIn, BytesOut: e.BytesOut,
-		Start: x.Start(), TTFB: e.FirstByte, Duration: e.Duration,
-		Client: l.client, Proto: protocol(l.asked.ProtoMajor, l.asked.ProtoMinor), RequestID: l.id[0], TraceID: tr.id, SpanID: tr.span,
-	}
-	if !knownMethod(r.Method) {
-		r.Method = otherMethod
-	}
-	if (r.Outcome == OK || r.Outcome == Error) && x.Err() == context.DeadlineExceeded { //nolint:errorlint // contexts return it bare
-		r.Outcome = Deadline // somebody's who does not say so: http.TimeoutHandler around us, or a cooperative one
-	}
-	if r.Outcome == ClientGone && !head && (e.WriteErr == nil || l.asked.ProtoMajor < 2) {
-		r.unsent() // a flush that HTTP/2 failed may have got the head out before
-	}
-	r.early = head
-	return r
-}
-
-// unsent corrects the status where the client was gone before anything left.
-func (r *Record) unsent() {
-	if r.StatusIntended == 0 && r.Status != statusClientGone {
-		r.StatusIntended = r.Status
-	}
-	r.Status, r.TTFB = statusClientGone, 0
-}
-
-// route is a pattern of http.ServeMux without its method and host, and the
-// path of a framework's router as it is.
-func route(pattern string) string {
-	if _, path, ok := strings.Cut(pattern, " "); ok {
+// route returns a pattern of http.ServeMux without its method and host. The pattern
+// of another router is returned unchanged; it may contain spaces, and need not
+// begin with a slash.
+func route(pattern, host string) string {
+	if method, path, ok := strings.Cut(pattern, " "); ok && token(method) {
 		pattern = strings.TrimLeft(path, " \t")
 	}
-	if i := strings.IndexByte(pattern, '/'); i > 0 {
+	if i := strings.IndexByte(pattern, '/'); i > 0 && pattern[:i] == withoutPort(host) {
 		pattern = pattern[i:]
 	}
 	return clean(pattern)
 }
 
-// attrs appends what the line says, the default line first.
-func (l *line) attrs(attrs []slog.Attr, m *meter, e *exchange.Ending, rec *Record, tr trace) []slog.Attr {
-	if l.Schema == GCP {
-		attrs = l.httpRequest(attrs, m, rec)
-	} else {
-		attrs = l.flat(attrs, m, rec)
+// withoutPort returns a Host header in the form that http.ServeMux compares with
+// patterns.
+func withoutPort(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		return h
 	}
-	attrs = append(attrs, slog.String("outcome", string(rec.Outcome)))
+	return host
+}
+
+// attrs appends all attributes but the common ones. Those that most records have
+// come first.
+func (l *requestLog) attrs(attrs []slog.Attr, m *budget, e *exchange.Ending, rec *Record, tr trace) []slog.Attr {
+	if l.Schema != GCP {
+		attrs = l.flatAttrs(attrs, m, rec)
+	}
+	attrs = l.ids(attrs, l.idHeader.Value, tr)
 	if rec.StatusIntended != 0 {
 		attrs = append(attrs, slog.Int("status_intended", rec.StatusIntended))
 	}
 	if rec.Abandoned {
 		attrs = append(attrs, slog.Bool("abandoned", true))
 	}
-	attrs = l.ids(attrs, l.id[0], tr)
 	attrs = l.identity(attrs, m, e)
 	attrs = l.timing(attrs, rec)
 	attrs = m.failure(attrs, l, e, rec)
-	for _, h := range l.rare.headers {
-		attrs = m.add(attrs, h)
+	if l.more != nil {
+		for _, h := range l.more.headers {
+			attrs = m.add(attrs, h)
+		}
 	}
 	for _, h := range l.sentHeaders(rec) {
 		attrs = m.add(attrs, h)
@@ -82,42 +60,35 @@ func (l *line) attrs(attrs []slog.Attr, m *meter, e *exchange.Ending, rec *Recor
 	return attrs
 }
 
-// committed takes the headers that may be logged from those that go out.
-func (l *line) committed(h http.Header) {
-	l.sent = l.pick(nil, l.responseHeaders, h)
+// committed records the listed headers of the response when they are sent.
+func (l *requestLog) committed(h http.Header) {
+	l.sent = l.pick(nil, l.responseHeaders, h, nil)
 }
 
-// sentHeaders are the headers that went over the wire.
-func (l *line) sentHeaders(rec *Record) []slog.Attr {
+// sentHeaders returns the listed headers that were sent.
+func (l *requestLog) sentHeaders(rec *Record) []slog.Attr {
 	switch {
-	case len(l.responseHeaders) == 0 || rec.Status == 0 || rec.Status == statusClientGone && !rec.early:
+	case len(l.responseHeaders) == 0 || rec.Status == 0 || rec.Status == exchange.StatusClientGone && !rec.headSent:
 		return nil
 	case l.sent != nil:
 		return l.sent
 	}
-	return l.pick(nil, l.responseHeaders, l.x.ImplicitHeader())
+	return l.pick(nil, l.responseHeaders, l.x.Response().ImplicitHeader(), nil)
 }
 
-// flat is the line of the schemas that know no groups.
-func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
+// flatAttrs appends what nearly every record has, for schemas without groups.
+func (l *requestLog) flatAttrs(attrs []slog.Attr, m *budget, rec *Record) []slog.Attr {
 	n := l.names
-	attrs = m.text(attrs, n.method, l.method(rec))
-	attrs = m.text(attrs, n.path, rec.Path)
-	if rec.Route != "" {
-		attrs = m.text(attrs, n.route, rec.Route)
+	if rec.BytesIn != 0 { // a size of 0 is one of the common attributes
+		attrs = append(attrs, slog.Int64(n.bytesIn, rec.BytesIn))
 	}
-	if rec.Status != 0 {
-		attrs = append(attrs, slog.Int(n.status, rec.Status))
-	}
-	attrs = append(attrs, slog.Int64(n.bytesIn, rec.BytesIn), slog.Int64(n.bytesOut, rec.BytesOut), l.took(rec.Duration))
+	attrs = append(attrs, slog.Int64(n.bytesOut, rec.BytesOut), l.durationAttr(rec.Duration))
+	attrs = m.string(attrs, n.path, l.path)
 	if l.client != "" {
 		attrs = m.address(attrs, n.client, n.clientIP, l.client)
 	}
 	if l.agent != "" {
-		attrs = m.string(attrs, n.agent, l.agent)
-	}
-	if rec.Proto != "" {
-		attrs = append(attrs, slog.String(n.proto, rec.Proto))
+		attrs = m.string(attrs, n.agent, l.settings.query.scrub(l.agent))
 	}
 	if l.query != "" {
 		attrs = m.string(attrs, n.query, l.settings.query.redact(l.query))
@@ -125,9 +96,9 @@ func (l *line) flat(attrs []slog.Attr, m *meter, rec *Record) []slog.Attr {
 	return attrs
 }
 
-// address appends an address, under the schema's key for those that are IPs as
-// well, if it has one.
-func (m *meter) address(attrs []slog.Attr, key, ipKey, address string) []slog.Attr {
+// address appends an address. If address is an IP address and the schema has a key
+// for IP addresses, it is also appended under that key.
+func (m *budget) address(attrs []slog.Attr, key, ipKey, address string) []slog.Attr {
 	attrs = m.string(attrs, key, address)
 	if ipKey != "" {
 		if ip, err := netip.ParseAddr(address); err == nil {
@@ -137,23 +108,24 @@ func (m *meter) address(attrs []slog.Attr, key, ipKey, address string) []slog.At
 	return attrs
 }
 
-// method is _OTHER for OpenTelemetry only; the other schemas take it as sent.
-func (l *line) method(rec *Record) string {
+// method returns the method. OpenTelemetry requires _OTHER for unknown methods. The
+// other schemas have the method that was sent.
+func (l *requestLog) method(rec *Record) string {
 	if l.Schema == OTel {
 		return rec.Method
 	}
-	return clean(l.asked.Method)
+	return clean(l.original.Method)
 }
 
-// took is the duration as the schema has it: ECS counts nanoseconds.
-func (l *line) took(d time.Duration) slog.Attr {
+// durationAttr returns the duration in the schema's unit: ECS uses nanoseconds.
+func (l *requestLog) durationAttr(d time.Duration) slog.Attr {
 	if l.Schema == ECS {
 		return slog.Int64(l.names.duration, int64(d))
 	}
 	return slog.Float64(l.names.duration, d.Seconds())
 }
 
-// ids appends what finds the request again, in the schema of s.
+// ids appends the request id, the trace id and the span id.
 func (s *settings) ids(attrs []slog.Attr, id string, tr trace) []slog.Attr {
 	attrs = append(attrs, slog.String(s.names.id, id))
 	if tr.id == "" {
@@ -174,49 +146,52 @@ func (s *settings) ids(attrs []slog.Attr, id string, tr trace) []slog.Attr {
 	return attrs
 }
 
-// identity appends what there is to say of who asked, beyond the default line.
-func (l *line) identity(attrs []slog.Attr, m *meter, e *exchange.Ending) []slog.Attr {
-	if l.rare.upstream != "" {
-		attrs = m.string(attrs, "request_id_upstream", l.rare.upstream)
-	}
-	if e.ProblemID != "" && e.ProblemID != l.id[0] {
+// identity appends the ids, addresses and methods that most records do not have.
+func (l *requestLog) identity(attrs []slog.Attr, m *budget, e *exchange.Ending) []slog.Attr {
+	if e.ProblemID != "" && e.ProblemID != l.idHeader.Value {
 		attrs = m.string(attrs, "problem_id", e.ProblemID)
 	}
-	if l.rare.peer != "" {
-		attrs = m.address(attrs, l.names.peer, l.names.peerIP, l.rare.peer)
+	if more := l.more; more != nil {
+		if more.upstream != "" {
+			attrs = m.string(attrs, "request_id_upstream", l.settings.query.scrub(more.upstream))
+		}
+		if more.peer != "" {
+			attrs = m.address(attrs, l.names.peer, l.names.peerIP, more.peer)
+		}
 	}
-	if l.Schema == OTel && !knownMethod(l.asked.Method) {
-		attrs = m.string(attrs, l.names.methodOriginal, l.asked.Method)
+	if l.Schema == OTel && !l.knows(l.original.Method) {
+		attrs = m.string(attrs, l.names.methodOriginal, l.original.Method)
 	}
 	return attrs
 }
 
-// timing appends ttfb where the response took its time after it.
-func (l *line) timing(attrs []slog.Attr, rec *Record) []slog.Attr {
+// timing appends ttfb if the whole response took at least a millisecond longer than
+// that.
+func (l *requestLog) timing(attrs []slog.Attr, rec *Record) []slog.Attr {
 	if l.Schema == ECS {
 		attrs = append(attrs, slog.String("event.outcome", eventOutcome(rec)))
 	}
-	if rec.early && rec.TTFB > 0 && rec.Duration-rec.TTFB >= time.Millisecond {
+	if rec.headSent && rec.TTFB > 0 && rec.Duration-rec.TTFB >= time.Millisecond {
 		attrs = append(attrs, slog.Float64("ttfb", rec.TTFB.Seconds()))
 	}
 	return attrs
 }
 
-// eventOutcome is ECS's view of it: success, failure, or unknown where the
-// client did not stay to see.
+// eventOutcome returns ECS's event.outcome: success, failure, or unknown if the
+// client left.
 func eventOutcome(rec *Record) string {
 	switch rec.Outcome {
-	case OK, Upgraded:
+	case OutcomeOK, OutcomeUpgraded:
 		return "success"
-	case ClientGone:
+	case OutcomeClientGone:
 		return "unknown"
 	}
 	return "failure"
 }
 
-// late is what the note of a late end says.
-func (l *line) late(m *meter, outcome Outcome, d time.Duration, tr trace) []slog.Attr {
+// lateAttrs returns the attributes of an "http handler ended late" record.
+func (l *requestLog) lateAttrs(m *budget, outcome Outcome, d time.Duration, tr trace) []slog.Attr {
 	attrs := m.string(nil, l.names.path, l.path)
-	attrs = append(attrs, l.took(d), slog.String("outcome", string(outcome)))
-	return l.ids(attrs, l.id[0], tr)
+	attrs = append(attrs, l.durationAttr(d), slog.String("outcome", string(outcome)))
+	return l.ids(attrs, l.idHeader.Value, tr)
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/bulwark-go/bulwark/logging"
 )
 
-// discardWriter is a response writer that costs nothing, with the optional
-// interfaces of an HTTP/1 server's.
+// discardWriter is a response writer that does nothing, with the optional interfaces
+// of an HTTP/1 server's writer.
 type discardWriter struct{ h http.Header }
 
 func (w *discardWriter) Header() http.Header               { return w.h }
@@ -50,8 +50,8 @@ func benchmark(b *testing.B, h http.Handler) {
 	}
 }
 
-// What a line by hand costs, and one of other libraries, is in the module
-// benchmarks.
+// The cost of a log record written by hand, and of other libraries, is measured in
+// the module benchmarks.
 
 func BenchmarkBare(b *testing.B) { benchmark(b, http.HandlerFunc(bareHandler)) }
 

@@ -6,22 +6,22 @@ import (
 	"unicode/utf8"
 )
 
-// Caps of a line. What a client can choose must not fill a disk.
+// These bound a log record. Clients choose much of its content and must not be able
+// to fill the disk.
 const (
-	maxValue = 1 << 10
-	maxLine  = 16 << 10
-	maxStack = 6 << 10
-	cutMark  = "…"
+	maxValue  = 1 << 10
+	maxRecord = 16 << 10
+	maxStack  = 6 << 10
+	cutMark   = "…"
 )
 
-// clean is s as a value of a line: at most 1 KiB of valid UTF-8 in which
-// everything that is not printable (control characters, the sequences of a
-// terminal, line separators, marks that turn the direction of text) is written
-// as an escape. The JSON handler escapes less, a text handler or a console
-// nothing at all.
+// clean returns s as a value for a log record. The result is at most 1 KiB of valid
+// UTF-8. Unprintable characters are escaped: control characters, terminal
+// sequences, line separators, and marks that change the direction of text. slog's
+// JSON handler escapes less, and other handlers may escape nothing.
 func clean(s string) string { return cleanTo(s, maxValue, false) }
 
-// cleanTo is clean with another cap; multiline keeps newlines and tabs, for
+// cleanTo is clean with another limit; multiline keeps newlines and tabs, for
 // stacks.
 func cleanTo(s string, limit int, multiline bool) string {
 	if len(s) <= limit && (plain(s) || printable(s)) {
@@ -40,9 +40,9 @@ func printable(s string) bool {
 	return true
 }
 
-// plain reports whether s is printable ASCII that no handler has to escape, as
-// nearly every value is. It looks at eight bytes at a time: every byte of every
-// value is looked at once more in a request that has nothing to say.
+// plain reports whether s is printable ASCII that no handler has to escape. Nearly
+// every value is plain. The function runs for every value, so it checks eight bytes
+// at a time; see https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord.
 func plain(s string) bool {
 	const ones, tops = 0x0101010101010101, 0x8080808080808080
 	for ; len(s) >= 8; s = s[8:] {
@@ -62,11 +62,12 @@ func plain(s string) bool {
 	return true
 }
 
-// escape cuts on the boundary of a rune and of an escape, and marks the cut.
+// escape escapes s and shortens it. It cuts between runes and never within an
+// escape, and marks the cut.
 func escape(s string, limit int, multiline bool) string {
 	var room [16]byte
 	out := make([]byte, 0, min(len(s)+16, limit))
-	fits := 0 // as much as leaves room for the mark
+	fits := 0 // the length of the output so far that leaves room for the mark
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		before := len(out)
@@ -90,8 +91,8 @@ func escape(s string, limit int, multiline bool) string {
 	return string(out)
 }
 
-// cost is how many bytes a clean s takes at most in a line: quotes and
-// backslashes are doubled by the handler, newlines of a stack too.
+// cost returns the maximum number of bytes of a clean s in a log record. The slog
+// handler doubles quotes, backslashes, and the newlines of a stack.
 func cost(s string) int {
 	n := len(s)
 	if plain(s) {

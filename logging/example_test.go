@@ -13,7 +13,7 @@ import (
 	"github.com/bulwark-go/bulwark/logging"
 )
 
-// stable drops what differs from run to run, so that an example has an output.
+// stable removes what differs from run to run, so that an example has an output.
 func stable(_ []string, a slog.Attr) slog.Attr {
 	switch a.Key {
 	case slog.TimeKey, "http.server.request.duration":
@@ -32,8 +32,8 @@ func exampleRequest(target string) *http.Request {
 	return r
 }
 
-// One line a request. ReplaceAttr of the slog handler drops or renames what it
-// likes, here the time.
+// Each request has one log record. ReplaceAttr of the slog handler removes or renames
+// attributes, here the time.
 func ExampleNew() {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /users/{id}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "Ann") })
@@ -42,12 +42,12 @@ func ExampleNew() {
 
 	handler.ServeHTTP(httptest.NewRecorder(), exampleRequest("/users/7?token=secret"))
 	// Output:
-	// {"level":"INFO","msg":"http request","http.request.method":"GET","url.path":"/users/7","http.route":"/users/{id}","http.response.status_code":200,"http.request.body.size":0,"http.response.body.size":4,"client.address":"192.0.2.1","network.protocol.version":"1.1","url.query":"token=REDACTED","outcome":"ok","request_id":"id-1"}
+	// {"level":"INFO","msg":"http request","http.request.method":"GET","http.route":"/users/{id}","http.response.status_code":200,"network.protocol.version":"1.1","outcome":"ok","http.request.body.size":0,"http.response.body.size":4,"url.path":"/users/7","client.address":"192.0.2.1","url.query":"token=REDACTED","request_id":"id-1"}
 }
 
-// The wrong way round: a middleware that buffers the response, outside of the
-// logging one, sends what it likes when logging is through. The line says 200
-// (if also that the deadline had passed), the client got 503. Put it inside.
+// The wrong order: a middleware that buffers the response is outside the logging
+// middleware and sends another response after it. The log record has the status 200,
+// with the outcome "deadline", and the client got a 503. Put the buffer inside.
 func ExampleNew_wrongOrder() {
 	slow := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
@@ -62,18 +62,18 @@ func ExampleNew_wrongOrder() {
 	wrong := http.TimeoutHandler(log(slow), time.Millisecond, "")
 	w := httptest.NewRecorder()
 	wrong.ServeHTTP(w, exampleRequest("/"))
-	fmt.Println("the client got", w.Code, "and the line says", <-done)
+	fmt.Println("the client got", w.Code, "and the log record says", <-done)
 
 	right := log(http.TimeoutHandler(slow, time.Millisecond, ""))
 	w = httptest.NewRecorder()
 	right.ServeHTTP(w, exampleRequest("/"))
-	fmt.Println("the client got", w.Code, "and the line says", <-done)
+	fmt.Println("the client got", w.Code, "and the log record says", <-done)
 	// Output:
-	// the client got 503 and the line says 200 deadline
-	// the client got 503 and the line says 503 error
+	// the client got 503 and the log record says 200 deadline
+	// the client got 503 and the log record says 503 error
 }
 
-// A handler adds what only it knows; it stands in the request's one line.
+// A handler adds its own attributes to the request's log record.
 func ExampleAdd() {
 	handler := logging.New(logging.Config{Logger: exampleLogger()})(http.HandlerFunc(
 		func(_ http.ResponseWriter, r *http.Request) {
@@ -82,10 +82,10 @@ func ExampleAdd() {
 
 	handler.ServeHTTP(httptest.NewRecorder(), exampleRequest("/report"))
 	// Output:
-	// {"level":"INFO","msg":"http request","http.request.method":"GET","url.path":"/report","http.response.status_code":200,"http.request.body.size":0,"http.response.body.size":0,"client.address":"192.0.2.1","network.protocol.version":"1.1","outcome":"ok","request_id":"id-1","tenant":"acme","rows":3}
+	// {"level":"INFO","msg":"http request","http.request.method":"GET","http.response.status_code":200,"network.protocol.version":"1.1","outcome":"ok","http.request.body.size":0,"http.response.body.size":0,"url.path":"/report","client.address":"192.0.2.1","request_id":"id-1","tenant":"acme","rows":3}
 }
 
-// Lines of the handler's own carry the request's id.
+// Log records of the handler have the request's id.
 func ExampleLogger() {
 	handler := logging.New(logging.Config{Logger: exampleLogger()})(http.HandlerFunc(
 		func(_ http.ResponseWriter, r *http.Request) {
@@ -95,10 +95,10 @@ func ExampleLogger() {
 	handler.ServeHTTP(httptest.NewRecorder(), exampleRequest("/"))
 	// Output:
 	// {"level":"INFO","msg":"cache miss","request_id":"id-1","key":"k1"}
-	// {"level":"INFO","msg":"http request","http.request.method":"GET","url.path":"/","http.response.status_code":200,"http.request.body.size":0,"http.response.body.size":0,"client.address":"192.0.2.1","network.protocol.version":"1.1","outcome":"ok","request_id":"id-1"}
+	// {"level":"INFO","msg":"http request","http.request.method":"GET","http.response.status_code":200,"network.protocol.version":"1.1","outcome":"ok","http.request.body.size":0,"http.response.body.size":0,"url.path":"/","client.address":"192.0.2.1","request_id":"id-1"}
 }
 
-// Health checks are left out while they succeed; failures are always kept.
+// Health checks are not logged while they succeed. Failures are always logged.
 func ExampleConfig_sample() {
 	log := logging.New(logging.Config{Logger: exampleLogger(), Sample: func(r logging.Record) float64 {
 		if r.Path == "/healthz" {
@@ -117,11 +117,11 @@ func ExampleConfig_sample() {
 	healthy = false
 	handler.ServeHTTP(httptest.NewRecorder(), exampleRequest("/healthz"))
 	// Output:
-	// {"level":"ERROR","msg":"http request","http.request.method":"GET","url.path":"/healthz","http.response.status_code":503,"http.request.body.size":0,"http.response.body.size":0,"client.address":"192.0.2.1","network.protocol.version":"1.1","outcome":"error","request_id":"id-1","error.type":"503"}
+	// {"level":"ERROR","msg":"http request","http.request.method":"GET","http.response.status_code":503,"network.protocol.version":"1.1","outcome":"error","http.request.body.size":0,"http.response.body.size":0,"url.path":"/healthz","client.address":"192.0.2.1","request_id":"id-1","error.type":"503"}
 }
 
-// Metrics see every request, whatever is sampled away. Route and Outcome have
-// few values; Path does not and is no label.
+// Metrics see every request, whether it is logged or not. Route and Outcome have few
+// values. Path has many, so it is not a label.
 func ExampleConfig_onRecord() {
 	requests := map[string]int{} // a prometheus.CounterVec, say
 	log := logging.New(logging.Config{
@@ -141,7 +141,7 @@ func ExampleConfig_onRecord() {
 	// map[GET /users/{id} 200 ok:3]
 }
 
-// The schema names the attributes; the handler's own keys are renamed beside it.
+// The schema names the attributes. ReplaceAttr renames the handler's own keys.
 func ExampleSchema() {
 	handler := slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
 		if len(groups) > 0 {
@@ -167,7 +167,7 @@ func ExampleSchema() {
 	// {"severity":"INFO","message":"http request","httpRequest":{"requestMethod":"GET","requestUrl":"http://example.com/x","status":404,"remoteIp":"192.0.2.1","protocol":"HTTP/1.1"},"http.request.body.size":0,"http.response.body.size":19,"outcome":"ok","request_id":"id-1"}
 }
 
-// One line per outbound call, ended by the end of its body.
+// Each outbound call has one log record, written when its body ends.
 func ExampleNewTransport() {
 	base := roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") })
 	client := &http.Client{Transport: logging.NewTransport(logging.TransportConfig{

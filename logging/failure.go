@@ -2,20 +2,20 @@ package logging
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"reflect"
 	"strconv"
 	"strings"
 
+	"github.com/bulwark-go/bulwark/internal/errtree"
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// failure appends why the request failed: once, and in few words where a
-// machine counts, in many where a human reads.
-func (m *meter) failure(attrs []slog.Attr, l *line, e *exchange.Ending, rec *Record) []slog.Attr {
+// failure appends why the request failed: error.type, which has few values, and
+// error.message, a text for people.
+func (m *budget) failure(attrs []slog.Attr, l *requestLog, e *exchange.Ending, rec *Record) []slog.Attr {
 	n := l.names
-	if rec.Status >= 500 || rec.Outcome != OK && rec.Outcome != Upgraded {
+	if rec.Status >= 500 || rec.Outcome != OutcomeOK && rec.Outcome != OutcomeUpgraded {
 		attrs = append(attrs, slog.String(n.errType, errorType(e.First, e.Panic, rec)))
 	}
 	if text := causeText(e, &l.settings.query); text != "" {
@@ -25,27 +25,37 @@ func (m *meter) failure(attrs []slog.Attr, l *line, e *exchange.Ending, rec *Rec
 		attrs = m.string(attrs, "remarks", errorText(errors.Join(e.Remarks...), &l.settings.query))
 	}
 	if e.Panic != nil {
-		attrs = m.panicked(attrs, n, &l.settings.query, e.Panic, e.Stack)
+		attrs = m.panicked(attrs, l.settings, e.Panic, e.Stack)
+	}
+	if e.Where != "" {
+		attrs = m.stack(attrs, "handler.stack", e.Where)
 	}
 	return attrs
 }
 
-// panicked appends a panic. The stack is the only value with newlines.
-func (m *meter) panicked(attrs []slog.Attr, n *names, q *allowed, v any, stack []byte) []slog.Attr {
-	attrs = append(attrs, slog.String(n.panicType, panicType(v)))
-	attrs = m.string(attrs, n.panicMessage, q.scrub(panicText(v)))
+// panicked appends a panic.
+func (m *budget) panicked(attrs []slog.Attr, s *settings, v any, stack []byte) []slog.Attr {
+	attrs = append(attrs, slog.String(s.names.panicType, panicType(v)))
+	attrs = m.string(attrs, s.names.panicMessage, s.panicText(v))
 	if len(stack) > 0 {
-		limit := min(maxStack, m.left/2) // newlines are doubled
-		attrs = m.text(attrs, n.panicStack, cleanTo(string(stack), limit, true))
+		attrs = m.stack(attrs, s.names.panicStack, string(stack))
 	}
 	return attrs
 }
 
-// causeText is the cause and, where the wire failed, how.
+// stack appends a stack, the only value that has newlines.
+func (m *budget) stack(attrs []slog.Attr, key, stack string) []slog.Attr {
+	return m.text(attrs, key, cleanTo(stack, min(maxStack, m.left/2), true))
+}
+
+// causeText returns the cause and, if writing the response failed, that error.
 func causeText(e *exchange.Ending, q *allowed) string {
+	if e.Cause == nil && e.WriteErr == nil {
+		return ""
+	}
 	text, wire := errorText(e.Cause, q), errorText(e.WriteErr, q)
 	switch {
-	case strings.Contains(text, wire): // also where the wire did not fail
+	case strings.Contains(text, wire): // true also if wire is empty
 		return text
 	case text == "":
 		return wire
@@ -53,42 +63,21 @@ func causeText(e *exchange.Ending, q *allowed) string {
 	return text + "; " + wire
 }
 
-// errorText is err's own text with the URLs in it scrubbed, and on one line
-// where errors.Join put several. It survives what Error methods do.
-func errorText(err error, q *allowed) (text string) {
-	if err == nil {
-		return ""
-	}
-	defer func() {
-		if v := recover(); v != nil {
-			text = fmt.Sprintf("%T, whose Error method panicked", err)
-		}
-	}()
-	return q.scrub(strings.ReplaceAll(err.Error(), "\n", "; "))
-}
-
-func panicText(v any) (text string) {
-	if s, ok := v.(string); ok {
-		return s
-	}
-	defer func() {
-		if recover() != nil {
-			text = fmt.Sprintf("%T", v)
-		}
-	}()
-	return fmt.Sprint(v)
+// errorText returns the text of err on one line, with URLs redacted.
+func errorText(err error, q *allowed) string {
+	return q.scrub(strings.ReplaceAll(errtree.Text(err), "\n", "; "))
 }
 
 func panicType(v any) string { return strings.TrimPrefix(reflect.TypeOf(v).String(), "*") }
 
-// errorType is a low-cardinality name of what went wrong: the type of the
-// innermost error that has one worth a name, else the status, as
-// OpenTelemetry's conventions ask for, else the outcome.
+// errorType returns a name for the failure from a small set: the type of the
+// innermost error whose type says something, or else a status of 500 or above (as
+// OpenTelemetry's conventions require), or else the outcome.
 func errorType(cause error, panicked any, rec *Record) string {
 	if panicked != nil {
 		return panicType(panicked)
 	}
-	if rec.Outcome != ClientGone { // whatever the handler made of it
+	if rec.Outcome != OutcomeClientGone { // if the client left, the errors are a consequence and not the cause
 		if t := typeName(cause); t != "" {
 			return t
 		}
@@ -99,29 +88,30 @@ func errorType(cause error, panicked any, rec *Record) string {
 	return string(rec.Outcome)
 }
 
-// maxDepth bounds the walk through an error: one that unwraps to itself must
-// not hang a request.
-const maxDepth = 32
-
-// typeName is the type of the innermost error in the tree that is not merely a
-// text or a wrapper from the standard library, "" without one.
+// typeName returns the type of the innermost error in the tree that is not just a
+// text or a wrapper of the standard library, or "".
 func typeName(err error) (name string) {
-	defer func() { _ = recover() }() // a hostile Unwrap method
-	return innermost(err, maxDepth)
+	defer func() { _ = recover() }() // an Unwrap method may panic
+	left := maxErrors
+	return innermost(err, &left)
 }
 
-func innermost(err error, depth int) string {
-	if err == nil || depth == 0 {
+// maxErrors bounds the walk through an error: its tree may have a cycle, or many
+// paths to the same error.
+const maxErrors = 64
+
+func innermost(err error, left *int) string {
+	if *left--; err == nil || *left < 0 {
 		return ""
 	}
 	switch u := err.(type) { //nolint:errorlint // this is the walk itself
 	case interface{ Unwrap() error }:
-		if t := innermost(u.Unwrap(), depth-1); t != "" {
+		if t := innermost(u.Unwrap(), left); t != "" {
 			return t
 		}
 	case interface{ Unwrap() []error }:
 		for _, e := range u.Unwrap() {
-			if t := innermost(e, depth-1); t != "" {
+			if t := innermost(e, left); t != "" || *left < 0 {
 				return t
 			}
 		}
@@ -129,7 +119,7 @@ func innermost(err error, depth int) string {
 	return typeOf(err)
 }
 
-// typeOf is the type of err itself, "" where it says nothing.
+// typeOf returns the type of err itself, or "" if the type says nothing.
 func typeOf(err error) string {
 	switch t := strings.TrimPrefix(reflect.TypeOf(err).String(), "*"); t {
 	case "errors.errorString", "errors.joinError", "fmt.wrapError", "fmt.wrapErrors":

@@ -1,7 +1,6 @@
 package logging
 
 import (
-	"net/netip"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// The fuzz targets are inside the package: from outside every byte would have
-// to get past net/http first.
+// The fuzz targets are inside the package, because from outside all bytes would pass
+// through net/http first.
 
 var traceparentRE = regexp.MustCompile(`^(00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}|[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?)$`)
 
@@ -41,34 +40,8 @@ func FuzzRequestID(f *testing.F) {
 	f.Add("abc-1")
 	f.Add("a\n")
 	f.Fuzz(func(t *testing.T, s string) {
-		if cleanID(s) != (idRE.MatchString(s) && !strings.HasSuffix(s, "\n")) {
+		if validID(s) != (idRE.MatchString(s) && !strings.HasSuffix(s, "\n")) {
 			t.Fatalf("%q", s)
-		}
-	})
-}
-
-// What a client writes into the two headers can never make another client of
-// what the trusted proxy wrote behind it.
-func FuzzForwarded(f *testing.F) {
-	f.Add("1.2.3.4", `for="[2001:db8::1]:1";by=x, for=a`)
-	f.Add(`,"`, `for="`)
-	f.Add("1.2.3.4:5, [::1]", "for=1;;")
-	s := Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}.withDefaults()
-	f.Fuzz(func(t *testing.T, xff, fwd string) {
-		for _, h := range []map[string][]string{
-			{"X-Forwarded-For": {xff + ", 203.0.113.9"}}, {"X-Forwarded-For": {xff, "203.0.113.9"}},
-			{"X-Forwarded-For": {xff + ", 203.0.113.9, 10.0.0.2"}},
-			{"Forwarded": {fwd + ", for=203.0.113.9"}}, {"Forwarded": {fwd, "for=203.0.113.9"}},
-			{"Forwarded": {fwd + `, for="203.0.113.9:1";proto=https, for=10.0.0.2`}},
-			{"X-Forwarded-For": {xff + ", 203.0.113.9"}, "Forwarded": {fwd}},
-			{"X-Forwarded-For": {xff}, "Forwarded": {fwd + ", for=203.0.113.9"}},
-		} {
-			got, _ := s.clientAddress("10.0.0.1:1", h)
-			switch got {
-			case "203.0.113.9", "10.0.0.1", "10.0.0.2":
-			default:
-				t.Fatalf("%v gave %q", h, got)
-			}
 		}
 	})
 }

@@ -8,11 +8,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/logging"
 )
 
-// The headers of the response are those that were sent, and not what became of
-// the map afterwards.
+// The logged response headers are those that were sent, not later changes of the map.
 func TestResponseHeadersAreThoseOfTheWire(t *testing.T) {
 	set := func(w http.ResponseWriter, v string) { w.Header().Set("X-State", v) }
 	for _, tt := range []struct {
@@ -51,16 +51,16 @@ func TestResponseHeadersAreThoseOfTheWire(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		}, nil},
 	} {
-		bothProtocols(t, func(t *testing.T, h2 bool) {
+		testhttp.Each(t, func(t *testing.T, p testhttp.Protocol) {
 			t.Run(tt.desc, func(t *testing.T) {
-				s := start(t, h2, tt.handler, func(_ *httptest.Server, c *logging.Config) {
+				s := start(t, p, tt.handler, func(_ *httptest.Server, c *logging.Config) {
 					c.ResponseHeaders = []string{"X-State"}
 				})
-				res, err := s.get(t, "/")
+				got := s.Get(t, "/")
 				m := s.lines.next(t)
 				require.Equal(t, tt.want, m["http.response.header.x-state"], "%s", m["raw"])
-				if err == nil {
-					require.Equal(t, tt.want != nil, res.Header.Get("X-State") != "", "what the client saw")
+				if got.Err == nil {
+					require.Equal(t, tt.want != nil, got.Header.Get("X-State") != "", "what the client saw")
 				}
 			})
 		})

@@ -1,11 +1,12 @@
 package logging
 
-// maxID is how long an inbound request id may be.
+// maxID is the maximum length of an inbound request id.
 const maxID = 128
 
-// cleanID reports whether s matches [A-Za-z0-9._:/+-]{1,128}: what is echoed
-// into a header, a log and an error document must be harmless in all of them.
-func cleanID(s string) bool {
+// validID reports whether s matches [A-Za-z0-9._:/+-]{1,128}. The id is written to
+// a header, a log record and an error document, so it must be harmless in all
+// three.
+func validID(s string) bool {
 	if s == "" || len(s) > maxID {
 		return false
 	}

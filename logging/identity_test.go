@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,7 +15,8 @@ import (
 
 const uuid7 = `^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`
 
-func TestG55_AnInboundRequestID(t *testing.T) {
+// Reported elsewhere: X-Request-Id is not checked, https://github.com/goadesign/goa/issues/621
+func TestInboundRequestIDIsChecked(t *testing.T) {
 	for _, tt := range []struct {
 		desc     string
 		in       []string
@@ -66,19 +66,6 @@ func TestTheRequestIDHeaderCanBeAnother(t *testing.T) {
 	require.Equal(t, "abc", w.Header().Get("X-Correlation-Id"))
 }
 
-func TestIDsAreUniqueAndOrdered(t *testing.T) {
-	seen := map[string]bool{}
-	var last string
-	for range 10000 {
-		id := exchange.NewID(time.Now())
-		require.Regexp(t, uuid7, id)
-		require.False(t, seen[id])
-		seen[id] = true
-		require.GreaterOrEqual(t, id[:13], last, "the time stands in front")
-		last = id[:13]
-	}
-}
-
 func TestTraceparent(t *testing.T) {
 	const id, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 	for _, tt := range []struct {
@@ -116,53 +103,26 @@ func TestTraceparent(t *testing.T) {
 	}
 }
 
-func TestG54_TheClientsAddress(t *testing.T) {
-	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8"), netip.MustParsePrefix("::ffff:172.16.0.0/108")}
+// Package clientaddr has the table of what a header may contain. Here its address is
+// logged.
+//
+// Reported elsewhere: X-Forwarded-For is believed, https://github.com/gin-gonic/gin/issues/2473
+func TestClientAddressIsNotSpoofed(t *testing.T) {
+	trusted := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	for _, tt := range []struct {
-		desc    string
-		remote  string
-		xff     []string
-		fwd     []string
-		trusted []netip.Prefix
-		want    any
+		desc       string
+		remote     string
+		xff, fwd   []string
+		trusted    []netip.Prefix
+		want, peer any
 	}{
-		{"nobody is trusted by default", "10.0.0.1:1", []string{"1.2.3.4"}, nil, nil, "10.0.0.1"},
-		{"an untrusted peer", "9.9.9.9:1", []string{"1.2.3.4"}, []string{"for=1.2.3.4"}, trusted, "9.9.9.9"},
-		{"a trusted peer", "10.0.0.1:1", []string{"1.2.3.4"}, nil, trusted, "1.2.3.4"},
-		{"from the right", "10.0.0.1:1", []string{"6.6.6.6, 1.2.3.4"}, nil, trusted, "1.2.3.4"},
-		{"through two proxies", "10.0.0.1:1", []string{"6.6.6.6, 1.2.3.4, 10.0.0.2"}, nil, trusted, "1.2.3.4"},
-		{"several headers", "10.0.0.1:1", []string{"6.6.6.6", "1.2.3.4", "10.0.0.2"}, nil, trusted, "1.2.3.4"},
-		{"all trusted", "10.0.0.1:1", []string{"10.0.0.3, 10.0.0.2"}, nil, trusted, "10.0.0.3"},
-		{"garbage on the right", "10.0.0.1:1", []string{"1.2.3.4, evil"}, nil, trusted, "10.0.0.1"},
-		{"garbage behind a proxy", "10.0.0.1:1", []string{"evil, 10.0.0.2"}, nil, trusted, "10.0.0.2"},
-		{"empty elements", "10.0.0.1:1", []string{"1.2.3.4, ,"}, nil, trusted, "1.2.3.4"},
-		{"a port", "10.0.0.1:1", []string{"1.2.3.4:567"}, nil, trusted, "1.2.3.4"},
-		{"IPv6 with a port", "10.0.0.1:1", []string{"[2001:db8::1]:567"}, nil, trusted, "2001:db8::1"},
-		{"IPv6 in brackets", "10.0.0.1:1", []string{"[2001:db8::1]"}, nil, trusted, "2001:db8::1"},
-		{"IPv4 in brackets", "10.0.0.1:1", []string{"[1.2.3.4]"}, nil, trusted, "10.0.0.1"},
-		{"v4-mapped", "10.0.0.1:1", []string{"::ffff:1.2.3.4"}, nil, trusted, "1.2.3.4"},
-		{"a v4-mapped proxy", "[::ffff:10.0.0.1]:1", []string{"1.2.3.4, ::ffff:10.0.0.2"}, nil, trusted, "1.2.3.4"},
-		{"a v4-mapped prefix", "172.16.0.1:1", []string{"1.2.3.4"}, nil, trusted, "1.2.3.4"},
-		{"a zone in the header", "10.0.0.1:1", []string{"fe80::1%eth0"}, nil, trusted, "10.0.0.1"},
-		{"a peer with a zone", "[fd00::1%eth0]:1", []string{"1.2.3.4"}, nil, trusted, "1.2.3.4"},
-		{"no port", "192.0.2.7", nil, nil, nil, "192.0.2.7"},
-		{"no port, IPv6", "2001:db8::7", nil, nil, nil, "2001:db8::7"},
-		{"no port, a trusted peer", "10.0.0.1", []string{"1.2.3.4"}, nil, trusted, "1.2.3.4"},
-		{"no port, a trusted peer, IPv6", "fd00::1", []string{"1.2.3.4"}, nil, trusted, "1.2.3.4"},
-		{"no port, a zone", "fe80::1%eth0", nil, nil, nil, "fe80::1%eth0"},
-		{"no address", "proxy", nil, nil, nil, nil},
-		{"a Unix socket", "@", []string{"1.2.3.4"}, nil, trusted, nil},
-		{"Forwarded", "10.0.0.1:1", nil, []string{`for=6.6.6.6, For="[2001:db8::1]:47";proto=http;by=203.0.113.43`}, trusted, "2001:db8::1"},
-		{"Forwarded in several headers", "10.0.0.1:1", nil, []string{"for=6.6.6.6", "for=1.2.3.4; host=a", "for=10.0.0.2"}, trusted, "1.2.3.4"},
-		{"Forwarded unknown", "10.0.0.1:1", nil, []string{"for=6.6.6.6, for=unknown"}, trusted, "10.0.0.1"},
-		{"Forwarded hidden", "10.0.0.1:1", nil, []string{"for=6.6.6.6, for=_hidden, for=10.0.0.2"}, trusted, "10.0.0.2"},
-		{"Forwarded without for", "10.0.0.1:1", nil, []string{"for=6.6.6.6, proto=https"}, trusted, "10.0.0.1"},
-		{"Forwarded with an open quote", "10.0.0.1:1", nil, []string{`for="6.6.6.6, for=1.2.3.4`}, trusted, "10.0.0.1"},
-		{"Forwarded with a quote that swallows", "10.0.0.1:1", nil, []string{`for=6.6.6.6;x=", for="[2001:db8::1]"`}, trusted, "10.0.0.1"},
-		{"Forwarded twice in one", "10.0.0.1:1", nil, []string{"for=1.2.3.4;for=6.6.6.6"}, trusted, "10.0.0.1"},
-		{"both and they agree", "10.0.0.1:1", []string{"1.2.3.4"}, []string{"for=1.2.3.4"}, trusted, "1.2.3.4"},
-		{"both and they do not", "10.0.0.1:1", []string{"1.2.3.4"}, []string{"for=6.6.6.6"}, trusted, "10.0.0.1"},
-		{"too many hops", "10.0.0.1:1", []string{"1.2.3.4" + strings.Repeat(",10.0.0.2", 40)}, nil, trusted, "10.0.0.2"},
+		{"no proxy is trusted by default", "10.0.0.1:1", []string{"1.2.3.4"}, nil, nil, "10.0.0.1", nil},
+		{"an untrusted peer", "9.9.9.9:1", []string{"1.2.3.4"}, []string{"for=1.2.3.4"}, trusted, "9.9.9.9", nil},
+		{"through two proxies", "10.0.0.1:1", []string{"6.6.6.6, 1.2.3.4, 10.0.0.2"}, nil, trusted, "1.2.3.4", "10.0.0.1"},
+		{"Forwarded", "10.0.0.1:1", nil, []string{`for=6.6.6.6, For="[2001:db8::1]:47";proto=http`}, trusted, "2001:db8::1", "10.0.0.1"},
+		{"both and they do not agree", "10.0.0.1:1", []string{"1.2.3.4"}, []string{"for=6.6.6.6"}, trusted, "10.0.0.1", nil},
+		{"no address", "proxy", nil, nil, nil, nil, nil},
+		{"a Unix socket", "@", []string{"1.2.3.4"}, nil, trusted, nil, nil},
 	} {
 		t.Run(tt.desc, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
@@ -175,9 +135,7 @@ func TestG54_TheClientsAddress(t *testing.T) {
 			}
 			m, _ := serve(t, logging.Config{TrustedProxies: tt.trusted}, r, func(http.ResponseWriter, *http.Request) {})
 			require.Equal(t, tt.want, m["client.address"])
-			if peer, has := m["network.peer.address"]; has {
-				require.NotEqual(t, tt.want, peer)
-			}
+			require.Equal(t, tt.peer, m["network.peer.address"])
 		})
 	}
 }

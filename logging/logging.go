@@ -6,30 +6,33 @@ import (
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// New returns the middleware. It belongs outermost: only what reaches it is
-// seen by it. A second one further in does nothing, so that a request has one
-// line; the outer one's Config counts. New panics if cfg is wrong, with every
-// bad field named.
+// New returns the middleware. Put it outermost: a request rejected before it
+// reaches New is not logged. If New is used twice, the inner one does nothing, so a
+// request has only one log record. New panics if cfg is invalid. The message names
+// every bad field.
 //
-// A panic of the handler is logged and goes on with its value and its stack. A
-// recovery of somebody else's inside leaves nothing to see but its 500.
+// A panic of the handler is logged and continues with its value and its stack. If
+// middleware inside New recovers the panic, New only logs the response of that
+// middleware.
 //
-// The line is written at the moment the request ended for the client. That can
-// be before the handler has returned: at the deadline of package timeout, and
-// where the client has left for certain. Then the line has "abandoned":true, and
-// the late end of the handler is noted in a record of its own, "http handler
-// ended late", with the same request_id and, where it panicked, with that. A
-// connection that switched protocols is accounted to its end, and so is a stream.
+// The log record is written when the request has ended for the client. That can be
+// before the handler returns: at the deadline of package timeout, or when the
+// client is known to have left. The record then has "abandoned":true. When the
+// handler returns, a second record with the message "http handler ended late" is
+// written. It has the same request_id, and the panic if there was one. A stream is
+// logged when it ends. A hijacked connection belongs to the handler: the record is
+// written when the handler returns, without byte counts, unless
+// [Config.CountUpgraded] is set.
 //
-// That a client has left is certain on HTTP/2 once its stream has closed, which is
-// seen where somebody has asked for the context's Done or Err; and on both
-// protocols when a write fails. A handler is given 100 ms to come back before it
-// counts as abandoned. On HTTP/1 the end of what the client sends is no such
-// certainty: it may have closed one half of the connection and still read. There,
-// and where nobody asks, the line waits for the first of the next write, the
-// handler's return and the deadline; and it says client_gone also where the client
-// had all of a response that was not flushed and closed before the handler was
-// back, because nothing tells that from a client that had nothing.
+// New knows that the client has left if a write fails. On HTTP/2 it also knows when
+// the stream is closed, but only if Done or Err of the context has been called. The
+// handler then has 100 ms to return before it counts as abandoned. On HTTP/1 the
+// end of the client's data proves nothing: the client may have closed its sending
+// side and still be reading. In that case the request is logged at the next write,
+// at the handler's return or at the deadline, whichever is first. If a client
+// receives all of a response that is not flushed and closes before the handler
+// returns, the outcome is also client_gone, because the server cannot distinguish
+// this from a client that left early.
 func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("logging: " + err.Error())
@@ -44,20 +47,56 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if find(r.Context()) != nil {
+	exchange.Serve(w, r, h)
+}
+
+// ServeExchange implements exchange.Handler.
+func (h *handler) ServeExchange(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+	if h.logged(x) {
 		h.next.ServeHTTP(w, r)
 		return
 	}
-	x, w, r, owner := exchange.Enter(w, r)
-	if owner {
-		defer x.Leave()
-	}
-	l := &line{settings: h.settings, x: x}
+	l := &requestLog{settings: h.settings, x: x}
 	l.capture(r)
 	x.Observe(l)
-	x.Stamp(w, h.RequestIDHeader, l.id[:])
-	h.next.ServeHTTP(w, r)
-	if owner {
-		x.Returned()
+	if h.OnStart != nil {
+		l.started()
 	}
+	if h.OnReturn != nil {
+		defer l.returned(r)
+	}
+	if h.CountUpgraded {
+		x.CountUpgraded()
+	}
+	x.Response().SetIDHeader(w, &l.idHeader, l.idValues[:1:1])
+	passed := r
+	if l.more != nil && l.more.upstream != "" {
+		passed = l.replaceID(x, r)
+		defer exchange.HandBack(passed, r)
+	}
+	h.next.ServeHTTP(w, passed)
 }
+
+// logged reports whether an outer New logs the request. If the context belongs to a
+// request that has ended, the request is a new one.
+func (h *handler) logged(x *exchange.Exchange) bool {
+	first := x.OwnedBy(h) && len(x.Observers()) == 0
+	return !first && fromContext(x) != nil
+}
+
+// replaceID hides an invalid request id from the handler, because a proxy would
+// pass it on.
+func (l *requestLog) replaceID(x *exchange.Exchange, r *http.Request) *http.Request {
+	if r != x.Request() {
+		r = r.WithContext(r.Context())
+	}
+	r.Header = r.Header.Clone()
+	r.Header[l.RequestIDHeader] = []string{l.idHeader.Value}
+	return r
+}
+
+// ExchangeRouter lets an outer deadline find the route.
+func (h *handler) ExchangeRouter() exchange.Router { return exchange.RouterOf(h.next) }
+
+// ExchangeNext lets an inner deadline find out which middleware is around it.
+func (h *handler) ExchangeNext() http.Handler { return h.next }

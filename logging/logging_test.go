@@ -16,7 +16,7 @@ import (
 	"github.com/bulwark-go/bulwark/logging"
 )
 
-// lines is a log that can be waited for.
+// lines is a log on which a test can wait for a record.
 type lines struct {
 	slog.Handler
 	buf   *lockedBuffer
@@ -55,17 +55,17 @@ func (l *lines) Handle(ctx context.Context, r slog.Record) error {
 	return err
 }
 
-// next waits for the next line. Records written meanwhile by others are an
-// error of the test.
+// next waits for the next record. Another record that was written meanwhile is an
+// error.
 func (l *lines) next(t *testing.T) map[string]any {
 	t.Helper()
 	select {
 	case <-l.wrote:
 	case <-time.After(10 * time.Second):
-		t.Fatal("no line")
+		t.Fatal("no log record")
 	}
 	raw := l.buf.take()
-	require.Equal(t, 1, bytes.Count(raw, []byte("\n")), "one line: %s", raw)
+	require.Equal(t, 1, bytes.Count(raw, []byte("\n")), "one record: %s", raw)
 	m := map[string]any{}
 	require.NoError(t, json.Unmarshal(raw, &m), "%s", raw)
 	m["raw"] = string(raw)
@@ -88,7 +88,7 @@ func serve(t *testing.T, cfg logging.Config, r *http.Request, h http.HandlerFunc
 	return l.next(t), rec
 }
 
-func TestTheDefaultLine(t *testing.T) {
+func TestDefaultRecord(t *testing.T) {
 	r := httptest.NewRequest("GET", "/users/7?token=secret", nil)
 	r.Header.Set("User-Agent", "curl/8")
 	mux := http.NewServeMux()

@@ -1,102 +1,61 @@
 package logging
 
 import (
-	"context"
-	"errors"
 	"log/slog"
-	"net"
 	"net/http"
-	"os"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// statusClientGone is nginx's status for a client that closed the request. It
-// is in the line only: nothing of it goes over the wire.
-const statusClientGone = 499
-
-// classify says how a request ended. The order is the meaning: what the handler
-// did wrong before what befell it, and the wire before the intention. A failed
-// write counts before what a handler makes of it: an error, for which we cut the
-// response off, or ErrAbortHandler, by which a proxy hides it. It counts before
-// the client's leaving, too, for net/http cancels the context after it. So it
-// does when we cut a response off ourselves.
-func classify(e *exchange.Ending, whole, http2 bool) Outcome {
-	switch {
-	case e.Panic != nil:
-		return Panic
-	case e.Deadline && e.ClientGone: // it only found out
-		return ClientGone
-	case e.Deadline:
-		return Deadline
-	case e.TimedOut:
-		return WriteTimeout
-	case e.WriteErr != nil:
-		return classifyWrite(e.WriteErr, http2, e.ClientGone)
-	case e.Cut && !e.ClientGone && e.Cause != nil && !contains(e.Cause, context.Canceled, maxDepth):
-		return Error
-	case e.ClientGone && !whole && !e.Hijacked:
-		return ClientGone
-	case e.Aborted:
-		return Aborted
-	case e.Hijacked, e.Status == http.StatusSwitchingProtocols:
-		return Upgraded
-	case e.Refused:
-		return Refused
-	case e.Short:
-		return ShortBody
-	case e.Cut, e.Status >= 500, e.Status < 400 && e.Cause != nil:
-		return Error
+// record returns the Record that hooks get and that the log record is made from.
+func (l *requestLog) record(x *exchange.Exchange, e *exchange.Ending, tr trace) Record {
+	r := Record{
+		Route:  route(e.Route, l.original.Host),
+		Status: e.Status, StatusIntended: e.Intended,
+		Outcome: Outcome(e.Outcome), Cause: e.Cause, Remarks: e.Remarks, Panic: e.Panic, Abandoned: e.Abandoned, HandlerStack: e.Where,
+		BytesIn: e.BytesIn, BytesOut: e.BytesOut,
+		Start: x.Start(), TTFB: e.FirstByte, Duration: e.Duration,
+		Truncated: truncated(e), QueueWait: e.Queued, headSent: e.HeadSent,
 	}
-	return OK
+	l.setRequest(&r, tr)
+	return r
 }
 
-// classifyWrite says why a write failed. A stream of HTTP/2 that the client has
-// reset has no error of its own; gone tells that it was.
-func classifyWrite(err error, http2, gone bool) Outcome {
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return WriteTimeout
-	case peerGone(err), http2 && (gone || connectionEnded(err)):
-		return ClientGone
+// setRequest sets the fields that are known before the handler runs.
+func (l *requestLog) setRequest(r *Record, tr trace) {
+	r.Method, r.Client, r.RequestID = l.original.Method, l.client, l.idHeader.Value
+	r.Proto, r.Scheme = protocol(l.original.ProtoMajor, l.original.ProtoMinor), "http"
+	r.TraceID, r.SpanID, r.TraceSampled = tr.id, tr.span, tr.sampled
+	if l.original.TLS != nil {
+		r.Scheme = "https"
 	}
-	return WriteError
+	if l.hooks {
+		r.Path = clean(l.path)
+	}
+	if !l.knows(r.Method) {
+		r.Method = otherMethod
+	}
 }
 
-// connectionEnded reports whether an HTTP/2 server has ended a connection because
-// its client has. It tells the handlers' writes so before it ends their contexts,
-// by errors that net/http does not export.
-func connectionEnded(err error) bool {
-	return errors.Is(err, net.ErrClosed) || err.Error() == "client disconnected"
-}
-
-// contains is errors.Is for a tree that may have no end, and without asking its
-// errors, whose methods may be hostile.
-func contains(err, target error, depth int) (found bool) {
-	defer func() { _ = recover() }() // types that cannot be compared
-	switch u := err.(type) {         //nolint:errorlint // this is the walk itself
-	case nil:
+// truncated reports whether the client can see that the response is incomplete.
+func truncated(e *exchange.Ending) bool {
+	switch e.Outcome {
+	case exchange.Gone, exchange.Upgraded:
 		return false
-	case interface{ Unwrap() error }:
-		return err == target || depth > 0 && contains(u.Unwrap(), target, depth-1) //nolint:errorlint // the same
-	case interface{ Unwrap() []error }:
-		for _, e := range u.Unwrap() {
-			if depth > 0 && contains(e, target, depth-1) {
-				return true
-			}
-		}
+	case exchange.ShortBody, exchange.WriteTimeout, exchange.WriteError:
+		return e.Status != 0
 	}
-	return err == target || err == exchange.ErrClientGone && target == context.Canceled //nolint:errorlint // see above
+	return e.Status != 0 && (e.Cut || e.Unanswered) // in these cases a status means that the header was sent
 }
 
-// defaultLevel is ERROR for what the service did wrong: a 5xx, a response that
-// did not arrive as it was meant, an error that no rule knew.
-func defaultLevel(r Record) slog.Level {
+// defaultLevel returns ERROR if the service is at fault: a 5xx, a response that was
+// not sent as intended, or an error that no rule matched.
+func defaultLevel(r *Record) slog.Level {
 	switch r.Outcome {
-	case Error, Panic, Aborted, WriteError, WriteTimeout, ShortBody:
+	case OutcomeError, OutcomePanic, OutcomeAborted, OutcomeWriteError, OutcomeWriteTimeout, OutcomeShortBody:
 		return slog.LevelError
-	case Deadline:
-		if r.Status != http.StatusRequestTimeout { // 408: the client's own body was late
+	case OutcomeDeadline:
+		if r.Status != http.StatusRequestTimeout { // with 408 the client was late
 			return slog.LevelError
 		}
 	}

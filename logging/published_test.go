@@ -19,12 +19,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bulwark-go/bulwark/errmap"
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/logging"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// The names as they are published, read in the sources given, and what of them
-// a line may hold.
+// The names as they are published, read in the sources given, and the part of them that
+// a log record may have.
 var (
 	// open-telemetry/semantic-conventions docs/http/http-spans.md (which takes the
 	// rest from docs/registry/attributes), docs/http/http-metrics.md for the two
@@ -40,7 +41,7 @@ var (
 		"url.full", "server.address", "server.port", "trace_id", "span_id",
 	}
 	// elastic/ecs schemas/*.yml: http, url, client, source, server, user_agent, error,
-	// event, tracing; and of OpenTelemetry's what ECS has no field for.
+	// event, tracing; and OpenTelemetry's names for what ECS has no field for.
 	publishedECS = []string{
 		"http.request.method", "url.path", "url.query", "http.response.status_code",
 		"http.request.body.bytes", "http.response.body.bytes", "event.duration", "event.outcome",
@@ -63,15 +64,15 @@ var (
 	// googleapis/googleapis google/logging/type/http_request.proto, in JSON.
 	publishedHTTPRequest = []string{"requestMethod", "requestUrl", "status", "userAgent", "remoteIp", "latency", "protocol"}
 
-	// Ours, as the documentation of Schema lists them, and what slog writes.
+	// Our own names, as the documentation of Schema lists them, and what slog writes.
 	ownNames = []string{
-		"outcome", "status_intended", "abandoned", "request_id", "request_id_upstream", "problem_id",
+		"outcome", "status_intended", "abandoned", "handler.stack", "request_id", "request_id_upstream", "problem_id",
 		"trace_id", "span_id", "sample_rate", "ttfb", "remarks", "dropped_attributes",
 	}
 	slogNames = []string{"time", "level", "msg", "raw"}
 )
 
-// Every key that is written is published, or ours, and every one of the table is
+// Every key that is written is published or ours, and every key of the table is
 // written.
 func TestNamesArePublished(t *testing.T) {
 	for schema, published := range map[logging.Schema][]string{
@@ -98,12 +99,11 @@ func TestNamesArePublished(t *testing.T) {
 	}
 }
 
-// everything is lines that between them hold all that a schema can say.
+// everything makes log records that together have all keys of a schema.
 func everything(t *testing.T, schema logging.Schema) []map[string]any {
 	t.Helper()
 	l := newLines()
-	remote := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
-	t.Cleanup(remote.Close)
+	remote := testhttp.HTTP1.Start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }))
 	base := &http.Transport{}
 	t.Cleanup(base.CloseIdleConnections)
 	calls := &http.Client{Transport: logging.NewTransport(logging.TransportConfig{Base: base, Logger: l.logger(), Schema: schema})}
@@ -160,7 +160,7 @@ func everything(t *testing.T, schema logging.Schema) []map[string]any {
 	return all
 }
 
-// The values keep the rules that come with the names.
+// The values follow the rules of the published names.
 func TestValuesAsPublished(t *testing.T) {
 	// http-spans.md, url.full: "https://REDACTED:REDACTED@www.example.com/".
 	l := newLines()
@@ -194,7 +194,7 @@ func TestValuesAsPublished(t *testing.T) {
 	}
 }
 
-// refusing is a transport that reaches nobody.
+// refusing is a transport that cannot connect.
 type refusing struct{}
 
 func (refusing) RoundTrip(*http.Request) (*http.Response, error) { return nil, errors.New("refused") }

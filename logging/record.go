@@ -2,38 +2,57 @@ package logging
 
 import "time"
 
-// Record is what is known about a request when it has ended, for
-// [Config.Level], [Config.Sample] and [Config.OnRecord].
+// Record describes a request that has ended, for [Config.Level], [Config.Sample]
+// and [Config.OnRecord].
 type Record struct {
-	Method string // as in the line: one of the known methods, else "_OTHER"
-	Route  string // the pattern that matched, without method and host; "" where none is known
-	Path   string // as in the line: capped and free of control characters
+	Method string // one of the known methods, or "_OTHER"
+	Route  string // the pattern that matched, without method and host; "" if none is known
+	Path   string // as it is logged: shortened and escaped
 
-	// Status is what went over the wire, 0 where nothing did; 499 where the
-	// client left before anything was sent.
+	// Status is the status that was sent, 0 if none was, and 499 if the client left
+	// before anything was sent.
 	Status         int
-	StatusIntended int // what the handler wanted, where that differs; else 0
+	StatusIntended int // the status that the handler wanted, if it differs; else 0
 
 	Outcome   Outcome
-	Cause     error   // why it failed, nil where nobody said
-	Remarks   []error // what did not make it fail: what the shadow of package limits would have refused, say
-	Panic     any     // the value of a panic, answered or not
-	Abandoned bool    // the handler was still running when the answer went out, or the client had left
+	Cause     error   // why the request failed, nil if no cause was reported
+	Remarks   []error // problems that did not make the request fail, such as what limits would have refused without Shadow
+	Panic     any     // the value of a panic, whether or not it was answered
+	Abandoned bool    // the handler was still running when the response was sent, or when the client had left
 
-	BytesIn  int64 // of the request's body, as read; outbound: of the response's
-	BytesOut int64 // of the response's body; outbound: of the request's
+	// HandlerStack is the stack of an abandoned handler. It is set only if package
+	// inspect is in use, at most once a minute for each route.
+	HandlerStack string
 
-	Start    time.Time
-	TTFB     time.Duration // until the head of the response, 0 where there was none
-	Duration time.Duration
+	BytesIn  int64 // bytes read of the request's body; outbound: of the response's body
+	BytesOut int64 // bytes written of the response's body; outbound: of the request's body
+
+	// Truncated is true if the client got only a part of the response and can see
+	// that the rest is missing. It is false if the client left, and for outbound
+	// calls.
+	Truncated bool
+
+	// QueueWait is how long the request waited for a permit in package limits, also
+	// if it got none. It is 0 if the request did not wait.
+	QueueWait time.Duration
+
+	Start    time.Time     // when the request arrived; outbound: when the call began
+	TTFB     time.Duration // time until the header of the response was sent; 0 if there was none
+	Duration time.Duration // from Start until the request or the call ended
 
 	Client    string // the client's address, see [Config.TrustedProxies]
 	Proto     string // "1.0", "1.1", "2"
-	RequestID string
-	TraceID   string // "" where the request came without a trace
-	SpanID    string
+	Scheme    string // "https" if the connection is encrypted, else "http"; outbound: that of the URL
+	Server    string // outbound: the host of the URL, without its port; else ""
+	Port      int    // outbound: the port of Server; else 0
+	RequestID string // outbound: the id of the request that the call is made for; "" if there is none
+	TraceID   string // "" if the request has no trace
+	SpanID    string // the span of TraceID: the caller's, or the one set with [Add]; "" if there is none
+	// TraceSampled is true if the trace is recorded, according to the flags of the
+	// traceparent or those set with [Add].
+	TraceSampled bool
 
-	early bool // the head left before the response was complete
+	headSent bool // the header was sent before the response was complete
 }
 
 // Outcome says how a request ended.
@@ -41,33 +60,42 @@ type Outcome string
 
 // The outcomes.
 const (
-	// OK: the response went out as the handler meant it, and is not a 5xx.
-	OK Outcome = "ok"
-	// Error: a 5xx, an error behind a response that claims success, or a
-	// response that was cut off because of a late error.
-	Error Outcome = "error"
-	// Deadline: the request's deadline passed before the response was complete.
-	Deadline Outcome = "deadline"
-	// ClientGone: the client left before the response was complete. Outbound: the
-	// caller's client has left.
-	ClientGone Outcome = "client_gone"
-	// WriteTimeout: a write deadline, as that of http.Server.WriteTimeout, passed.
-	WriteTimeout Outcome = "write_timeout"
-	// WriteError: the response could not be written, and not for want of a client.
-	WriteError Outcome = "write_error"
-	// ShortBody: the body was shorter than the declared Content-Length.
-	ShortBody Outcome = "short_body"
-	// Panic: the handler panicked, whether somebody answered for it or not.
-	Panic Outcome = "panic"
-	// Aborted: the handler ended with http.ErrAbortHandler or runtime.Goexit.
-	// Outbound: the context was cancelled, or the body closed or forgotten, before
-	// its end.
-	Aborted Outcome = "aborted"
-	// Upgraded: the connection was hijacked or switched protocols. The status of one
-	// that the client asked to switch is also seen where it is written to the
-	// connection by hand, its bytes being counted as the response's; that of a
-	// connection which is hijacked to be answered by hand is nobody's to know.
-	Upgraded Outcome = "upgraded"
-	// Refused: the request was turned away before its handler ran.
-	Refused Outcome = "refused"
+	// OutcomeOK means that the response was sent as the handler wrote it, and that
+	// its status is below 500.
+	OutcomeOK Outcome = "ok"
+	// OutcomeError means a status of 500 or above, an error that was returned after
+	// a successful response, or a response that was aborted because of a late
+	// error.
+	OutcomeError Outcome = "error"
+	// OutcomeDeadline means that the request's deadline passed before the response
+	// was complete.
+	OutcomeDeadline Outcome = "deadline"
+	// OutcomeClientGone means that the client disconnected before the response was
+	// complete. Outbound: the call was made for a request whose client
+	// disconnected.
+	OutcomeClientGone Outcome = "client_gone"
+	// OutcomeWriteTimeout means that a write deadline passed, such as that of
+	// http.Server.WriteTimeout.
+	OutcomeWriteTimeout Outcome = "write_timeout"
+	// OutcomeWriteError means that writing the response failed while the client was
+	// still connected.
+	OutcomeWriteError Outcome = "write_error"
+	// OutcomeShortBody means that the body was shorter than its declared
+	// Content-Length.
+	OutcomeShortBody Outcome = "short_body"
+	// OutcomePanic means that the handler panicked, even if the client got a
+	// response.
+	OutcomePanic Outcome = "panic"
+	// OutcomeAborted means that the handler ended with http.ErrAbortHandler or
+	// runtime.Goexit. Outbound: the context was canceled, or the body was closed or
+	// garbage collected before its end.
+	OutcomeAborted Outcome = "aborted"
+	// OutcomeUpgraded means that the connection was hijacked or switched protocols.
+	// If the client asked for an upgrade, the status is 101. With
+	// [Config.CountUpgraded] it is the status that the handler wrote to the
+	// connection, and the bytes of the connection are counted. The status of any
+	// other response that the handler wrote to a hijacked connection is unknown.
+	OutcomeUpgraded Outcome = "upgraded"
+	// OutcomeRefused means that the request was rejected before its handler ran.
+	OutcomeRefused Outcome = "refused"
 )

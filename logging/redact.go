@@ -1,15 +1,17 @@
 package logging
 
 import (
+	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 )
 
-// redacted stands for a value that may not be logged, as OpenTelemetry writes
-// it: that something was sent is not the secret.
+// redacted replaces a value that may not be logged, as in OpenTelemetry's
+// conventions.
 const redacted = "REDACTED"
 
 // allowed is the list of query keys that may be logged.
@@ -23,14 +25,17 @@ func newAllowed(keys []string) allowed {
 	return a
 }
 
-// maxQuery bounds the work on a query: of what comes after nothing would be
-// left in the line.
+// maxQuery bounds how much of a query or a text is examined. More would not fit
+// into a value.
 const maxQuery = 4 * maxValue
 
-// redact is a raw query with the values that are not allowed replaced. A pair
-// without "=" may be a value as well as a key and is replaced whole, and so is
-// what holds a semicolon: whether that separates is a matter of the server.
-func (a *allowed) redact(query string) string {
+// redact returns a raw query with the values of unlisted keys replaced. A pair
+// without a value may be a value or a key (a bare Base64 string ends in "="), so
+// the whole pair is replaced. A pair with a semicolon is replaced, too, because on
+// some servers a semicolon separates pairs.
+func (a *allowed) redact(query string) string { return a.redactQuery(query, 0) }
+
+func (a *allowed) redactQuery(query string, depth int) string {
 	if len(query) > maxQuery {
 		query = query[:maxQuery]
 	}
@@ -40,21 +45,23 @@ func (a *allowed) redact(query string) string {
 		if i > 0 {
 			b.WriteByte('&')
 		}
-		key, value, found := strings.Cut(pair, "=")
+		key, value, _ := strings.Cut(pair, "=")
 		switch {
 		case pair == "":
-		case !found, strings.Contains(key, ";"):
+		case strings.Contains(pair, ";") && (strings.Contains(key, ";") || strings.Trim(value, "=") == ""):
 			b.WriteString(redacted)
-		case a.has(key) && !strings.Contains(value, ";"):
-			b.WriteString(pair)
+		case a.has(key) && strings.Contains(pair, "="):
+			b.WriteString(key + "=" + a.listed(value, depth))
+		case strings.Trim(value, "=") == "", !showable(key):
+			b.WriteString(redacted)
 		default:
-			b.WriteString(key)
-			b.WriteString("=" + redacted)
+			b.WriteString(key + "=" + redacted)
 		}
 	}
 	return b.String()
 }
 
+// has reports whether the values of a raw key may be logged.
 func (a *allowed) has(raw string) bool {
 	if len(a.keys) == 0 {
 		return false
@@ -63,77 +70,37 @@ func (a *allowed) has(raw string) bool {
 	return err == nil && a.keys[key]
 }
 
-// scrub redacts the URLs inside a text, by the same rule: *url.Error holds the
-// whole URL of a call, its password and tokens with it.
-func (a *allowed) scrub(text string) string {
-	if len(text) > maxQuery {
-		text = text[:maxQuery]
-	}
-	if !strings.ContainsAny(text, "?@") {
-		return text
-	}
-	var b strings.Builder
-	for text != "" {
-		n := strings.IndexAny(text, " \t\r\n\"'`<>")
-		if n < 0 {
-			n = len(text)
-		}
-		b.WriteString(a.scrubURL(text[:n]))
-		if n < len(text) {
-			b.WriteByte(text[n])
-			n++
-		}
-		text = text[n:]
-	}
-	return b.String()
+// showable reports whether a key is a plain name and not part of a URL.
+func showable(raw string) bool {
+	key, err := url.QueryUnescape(raw)
+	return err == nil && !strings.ContainsAny(key, "?#@") && !strings.Contains(key, "//")
 }
 
-// scrubURL redacts one word of a text if it looks like a URL or a path with a
-// query.
-func (a *allowed) scrubURL(word string) string {
-	scheme, rest, absolute := strings.Cut(word, "://")
-	if !absolute {
-		scheme, rest = "", word
+// maxNesting bounds the search for URLs inside listed query values.
+const maxNesting = 3
+
+// listed returns the value of a listed key. The same rules apply to a URL inside
+// it, escaped or not.
+func (a *allowed) listed(value string, depth int) string {
+	if strings.Trim(value, "=") == "" || !suspicious(value) && !strings.ContainsAny(value, ";\\") {
+		return value
 	}
-	if !absolute && !strings.Contains(word, "/") {
-		return word
+	decoded, err := url.PathUnescape(value) // '+' stays
+	switch {
+	case err != nil, strings.ContainsAny(value, ";\\"), depth >= maxNesting:
+		return redacted
 	}
-	place, query, asked := strings.Cut(rest, "?")
-	if absolute {
-		place = scheme + "://" + withoutUser(place)
+	s := scrubber{allowed: a, depth: depth + 1}
+	if s.span(decoded); s.String() != decoded {
+		return url.QueryEscape(s.String())
 	}
-	if !asked {
-		return place
-	}
-	query, _, _ = strings.Cut(query, "#")
-	return place + "?" + a.redact(query)
+	return value
 }
 
-// withoutUser takes the userinfo out of what follows a scheme. A password with
-// a slash in it pushes the @ out of the authority, and is recognised by what
-// would be no port.
-func withoutUser(place string) string {
-	authority, _, _ := strings.Cut(place, "/")
-	at := strings.LastIndexByte(authority, '@')
-	if at < 0 {
-		if _, port, has := strings.Cut(authority, ":"); !has || strings.Trim(port, "0123456789") == "" {
-			return place
-		}
-		at = strings.LastIndexByte(place, '@')
-	}
-	if at < 0 {
-		return place
-	}
-	if strings.Contains(place[:at], ":") {
-		return redacted + ":" + redacted + place[at:]
-	}
-	return redacted + place[at:]
-}
-
-// headerField is a header that may be logged, and its key in the line.
+// headerField is a header that may be logged, and its key in the log record.
 type headerField struct{ canonical, key string }
 
-// headerFields sorts by key, so that lines look alike.
+// headerFields returns the listed headers, sorted by key.
 func headerFields(prefix string, headers []string) []headerField {
 	fields := make([]headerField, 0, len(headers))
 	for _, h := range headers {
@@ -143,24 +110,54 @@ func headerFields(prefix string, headers []string) []headerField {
 	return slices.CompactFunc(fields, func(a, b headerField) bool { return a.key == b.key })
 }
 
-// pick copies the headers that may be logged. Their values are lists, as
-// OpenTelemetry has them.
-func (l *line) pick(attrs []slog.Attr, fields []headerField, h http.Header) []slog.Attr {
+// pick appends the listed headers. Their values are lists, as in OpenTelemetry's
+// conventions.
+func (s *settings) pick(attrs []slog.Attr, fields []headerField, h http.Header, r *http.Request) []slog.Attr {
 	for _, f := range fields {
-		if v := h[f.canonical]; len(v) > 0 {
-			attrs = append(attrs, l.settle(slog.Any(f.key, cleanAll(v))))
+		v := h[f.canonical]
+		if r != nil && len(v) == 0 {
+			v = movedHeader(r, f.canonical)
+		}
+		if len(v) > 0 {
+			attrs = append(attrs, slog.Attr{Key: f.key, Value: list(s.query.cleanAll(v))})
 		}
 	}
 	return attrs
 }
 
-// maxRepeats is how often a header may be repeated in a line.
+// movedHeader returns the values of a header that net/http moves from the map to a
+// field of the request.
+func movedHeader(r *http.Request, name string) []string {
+	switch name {
+	case "Host":
+		if r.Host != "" {
+			return []string{r.Host}
+		}
+	case "Transfer-Encoding":
+		return r.TransferEncoding
+	case "Trailer":
+		return slices.Sorted(maps.Keys(r.Trailer))
+	}
+	return nil
+}
+
+// maxRepeats is the maximum number of values of a header in a log record.
 const maxRepeats = 8
 
-func cleanAll(v []string) []string {
+// cleanAll cleans and redacts the values of a header.
+func (a *allowed) cleanAll(v []string) []string {
 	v = slices.Clone(v[:min(len(v), maxRepeats)])
 	for i := range v {
-		v[i] = clean(v[i])
+		v[i] = clean(a.scrubValue(v[i]))
 	}
 	return v
+}
+
+// list returns clean strings as a JSON array.
+func list(v []string) slog.Value {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return slog.StringValue(clean(strings.Join(v, ", ")))
+	}
+	return rawValue(b)
 }

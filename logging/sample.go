@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-// sampled says whether to keep a line, and its share.
-func (l *line) sampled(rec *Record) (share float64, keep bool) {
+// sampled reports whether to keep a log record, and returns its share.
+func (l *requestLog) sampled(rec *Record) (share float64, keep bool) {
 	share = 1
-	if l.Sample == nil || rec.Outcome != OK || rec.Status >= 500 || rec.Duration >= l.Slow {
+	if l.Sample == nil || rec.Outcome != OutcomeOK || rec.Status >= 500 || rec.Duration >= l.Slow {
 		return share, true
 	}
 	share = l.share(rec)
@@ -18,36 +18,39 @@ func (l *line) sampled(rec *Record) (share float64, keep bool) {
 	return share, share > 0 && randomness(rec) >= threshold(share)
 }
 
-func (l *line) share(rec *Record) (share float64) {
-	share = 1 //nolint:wastedassign // what a Sample that panics comes to
-	defer l.survive("Sample")
+func (l *requestLog) share(rec *Record) (share float64) {
+	share = 1 //nolint:wastedassign // the result if Sample panics
+	defer l.reportPanic("Config.Sample")
 	return l.Sample(*rec)
 }
 
-// randomBits is how much of a trace id is random (W3C Trace Context Level 2,
-// section 3.2.2.3): the last seven bytes.
+// randomBits is the number of random bits in a trace id, which are in its last
+// seven bytes (W3C Trace Context Level 2, section 3.2.2.3).
 const randomBits = 56
 
-// threshold is OpenTelemetry's for consistent probability sampling: everything
-// with a randomness of at least that is kept, so that whoever keeps a smaller
-// share keeps a subset.
+// threshold returns the threshold of OpenTelemetry's consistent probability
+// sampling. Records with at least this randomness are kept. So a service with a
+// smaller share keeps a subset of what a service with a larger share keeps.
 func threshold(share float64) uint64 {
 	return uint64((1 - share) * (1 << randomBits))
 }
 
-// randomness is that of the trace, else of the request's id.
+// randomness returns the random bits of a trace id in W3C's form. Other trace
+// ids, such as Datadog's decimal numbers, and request ids are hashed.
 func randomness(rec *Record) uint64 {
-	const digits = randomBits / 4
-	if n := len(rec.TraceID); n >= digits {
-		if v, err := strconv.ParseUint(rec.TraceID[n-digits:], 16, 64); err == nil {
-			return v
-		}
+	const digits = 32
+	switch id := rec.TraceID; {
+	case len(id) == digits && lowerHex(id):
+		v, _ := strconv.ParseUint(id[digits-randomBits/4:], 16, 64) // the id is hexadecimal
+		return v
+	case id != "":
+		return hash(id) >> (64 - randomBits)
 	}
 	return hash(rec.RequestID) >> (64 - randomBits)
 }
 
-// hash is FNV-1a with the finalizer of MurmurHash3: the same in every process,
-// unlike hash/maphash, and even in its upper bits, unlike FNV alone.
+// hash is FNV-1a with the finalizer of MurmurHash3. Unlike hash/maphash it is the
+// same in every process; unlike FNV alone its upper bits are evenly distributed.
 func hash(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {

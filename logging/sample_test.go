@@ -18,8 +18,7 @@ import (
 	"github.com/bulwark-go/bulwark/logging"
 )
 
-// sampled runs requests with the traces given and returns which lines there
-// were.
+// sampled runs requests with the given traces and returns which of them were logged.
 func sampled(t *testing.T, share float64, status int, traces []string) map[string]bool {
 	t.Helper()
 	k := &keeper{}
@@ -76,14 +75,15 @@ func TestSamplingFollowsTheTrace(t *testing.T) {
 	}
 }
 
-// OpenTelemetry's own rule for the threshold: 0.5 keeps what is 0x80… and more.
+// OpenTelemetry's rule for the threshold: 0.5 keeps 0x80… and more.
 func TestSamplingIsOpenTelemetrys(t *testing.T) {
 	const head = "0af7651916cd43dd84"
 	kept := sampled(t, 0.5, 200, []string{head + "7fffffffffffff", head + "80000000000000"})
 	require.Equal(t, map[string]bool{head + "80000000000000": true}, kept)
 }
 
-func TestG56_FailuresAreAlwaysKept(t *testing.T) {
+// Reported elsewhere: with health checks, their failures are left out too, https://github.com/zalando/skipper/issues/1650
+func TestFailuresAreAlwaysKept(t *testing.T) {
 	require.Len(t, sampled(t, 0, 500, []string{"a", "b"}), 2)
 	require.Empty(t, sampled(t, 0, 200, []string{"a", "b"}))
 	require.Empty(t, sampled(t, -1, 200, []string{"a", "b"}))
@@ -126,15 +126,15 @@ func TestLevelIsTheCallers(t *testing.T) {
 	m, _ := serve(t, logging.Config{Level: func(r logging.Record) slog.Level { got = r; return slog.LevelWarn }},
 		httptest.NewRequest("GET", "/x", nil), func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(404) })
 	require.Equal(t, "WARN", m["level"])
-	require.Equal(t, logging.OK, got.Outcome)
+	require.Equal(t, logging.OutcomeOK, got.Outcome)
 	require.Equal(t, "/x", got.Path)
 	require.Equal(t, 404, got.Status)
 	require.Equal(t, m["request_id"], got.RequestID)
 }
 
-// Below the level nothing is built: no allocation beyond the exchange, the line,
+// Below the level nothing is built. The only allocations are the exchange, the record,
 // the id and the ending.
-func TestADisabledLoggerBuildsNothing(t *testing.T) {
+func TestDisabledLoggerBuildsNothing(t *testing.T) {
 	h := logging.New(logging.Config{Logger: slog.New(slog.DiscardHandler), RequestHeaders: []string{"User-Agent"}})(http.HandlerFunc(bareHandler))
 	w, r := &discardWriter{http.Header{}}, benchRequest()
 	require.LessOrEqual(t, testing.AllocsPerRun(200, func() { h.ServeHTTP(w, r) }), 4.0)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/logging"
 )
 
@@ -27,7 +28,7 @@ func schemaHandler(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write([]byte("hello"))
 }
 
-// keysOf is the line without what differs from run to run.
+// keysOf is the log record without what differs from run to run.
 func keysOf(m map[string]any, drop ...string) map[string]any {
 	for _, k := range append(drop, "time", "raw", "msg") {
 		delete(m, k)
@@ -80,18 +81,18 @@ func TestSchemaGCP(t *testing.T) {
 }
 
 func TestProtocolVersions(t *testing.T) {
-	bothProtocols(t, func(t *testing.T, h2 bool) {
-		s := start(t, h2, func(http.ResponseWriter, *http.Request) {})
-		_, err := s.get(t, "/")
+	testhttp.Each(t, func(t *testing.T, p testhttp.Protocol) {
+		s := start(t, p, func(http.ResponseWriter, *http.Request) {})
+		err := s.Get(t, "/").Err
 		require.NoError(t, err)
 		want := "1.1"
-		if h2 {
+		if p == testhttp.HTTP2 {
 			want = "2"
 		}
 		require.Equal(t, want, s.lines.next(t)["network.protocol.version"])
 	})
-	s := start(t, false, func(http.ResponseWriter, *http.Request) {})
-	s.raw(t, "GET / HTTP/1.0\r\n\r\n")
+	s := start(t, testhttp.HTTP1, func(http.ResponseWriter, *http.Request) {})
+	require.NoError(t, s.Misbehaving().HTTP10(t, s.Request(t, http.MethodGet, "/", nil)).Err)
 	require.Equal(t, "1.0", s.lines.next(t)["network.protocol.version"])
 }
 
@@ -107,8 +108,8 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
-// A middleware that hands on a request of its own hides the route, and can tell
-// it.
+// A middleware that passes on its own request hides the route. It can set the pattern
+// itself.
 func TestRouteBehindAnotherRequest(t *testing.T) {
 	type key struct{}
 	for _, schema := range []logging.Schema{logging.OTel, logging.ECS, logging.GCP} {
@@ -126,11 +127,11 @@ func TestRouteBehindAnotherRequest(t *testing.T) {
 	}
 }
 
-func TestAWrongConfigPanicsWithAllOfIt(t *testing.T) {
-	require.PanicsWithValue(t, `logging: Schema is none of OTel, ECS, GCP; Slow must not be negative; `+
-		`RequestIDHeader "a b" is no header name; RequestHeaders: "x:" is no header name; GCPProject "a/b" is no project id`,
+func TestWrongConfigNamesEveryBadField(t *testing.T) {
+	require.PanicsWithValue(t, `logging: Schema must be OTel, ECS or GCP; Slow must not be negative; `+
+		`RequestIDHeader "a b" is not a valid header name; RequestHeaders: "x:" is not a valid header name; GCPProject "a/b" is not a valid project id`,
 		func() {
 			logging.New(logging.Config{Schema: 9, Slow: -1, RequestIDHeader: "a b", RequestHeaders: []string{"x:"}, GCPProject: "a/b"})
 		})
-	require.PanicsWithValue(t, "logging: Schema is none of OTel, ECS, GCP", func() { logging.NewTransport(logging.TransportConfig{Schema: 9}) })
+	require.PanicsWithValue(t, "logging: Schema must be OTel, ECS or GCP", func() { logging.NewTransport(logging.TransportConfig{Schema: 9}) })
 }

@@ -1,12 +1,13 @@
 package logging
 
-// trace is where a request stands in a trace.
+// trace is a position in a trace.
 type trace struct {
-	id, span string // lower-case hexadecimal, "" where there is none
+	id, span string // lower-case hexadecimal, "" if there is none
 	sampled  bool
+	local    bool // span was started by this process
 }
 
-// The places of a traceparent (W3C Trace Context, section 3.2.2):
+// The offsets of the fields of a traceparent (W3C Trace Context, section 3.2.2):
 // version-traceid-parentid-flags.
 const (
 	traceAt, traceEnd = 3, 35
@@ -14,9 +15,8 @@ const (
 	flagsAt, flagsEnd = 53, 55
 )
 
-// parseTraceparent reads a traceparent strictly: whatever is not as the
-// recommendation has it is no trace. Of a version that is not known yet the
-// first four fields count, as section 4.3 asks for.
+// parseTraceparent parses a traceparent strictly. If the version is unknown, it
+// reads the first four fields, as section 4.3 requires.
 func parseTraceparent(s string) (t trace, ok bool) {
 	if len(s) < flagsEnd || s[2] != '-' || s[traceEnd] != '-' || s[spanEnd] != '-' {
 		return trace{}, false
@@ -50,7 +50,7 @@ func zeros(s string) bool {
 	return true
 }
 
-// hexDigit is the value of a lower-case hexadecimal digit.
+// hexDigit returns the value of a lower-case hexadecimal digit.
 func hexDigit(c byte) byte {
 	if c >= 'a' {
 		return c - 'a' + 10

@@ -4,136 +4,148 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"runtime"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/bulwark-go/bulwark/internal/roundtrip"
 )
 
-// TransportConfig configures [NewTransport]. The zero value is valid, and of
-// every field the documented default.
+// TransportConfig configures [NewTransport]. The zero value is valid; the zero
+// value of a field means its documented default.
 type TransportConfig struct {
-	// Base makes the requests. Default: http.DefaultTransport at the time of the
-	// request.
+	// Base makes the requests. Default: http.DefaultTransport at the time
+	// NewTransport is called.
 	Base http.RoundTripper
 
-	// Logger gets the lines. Default: slog.Default() at the time of the request.
+	// Logger receives the log records. Default: slog.Default() at the time of the
+	// request.
 	Logger *slog.Logger
 
 	// Schema names the attributes. Default: OTel.
 	Schema Schema
 
-	// RequestIDHeader passes on the id of the request that the call is made for.
-	// Default: X-Request-Id.
+	// RequestIDHeader is the header for the id of the request that the call is made
+	// for; see PassIDs. Default: X-Request-Id.
 	RequestIDHeader string
 
-	// QueryKeys may be logged; of all others the value is REDACTED. Default: none.
+	// PassIDs reports whether a call carries the ids of the request that it is made
+	// for: the request id under RequestIDHeader, the traceparent, and at most 512
+	// bytes of the tracestate. Headers that the call already has are kept. Default:
+	// only calls to internal hosts carry ids. Internal hosts are loopback and
+	// private addresses, names without a dot, and names under .internal, .local,
+	// .localhost, .home.arpa, .test, .svc and .cluster.local. Set PassIDs if your
+	// own hosts have public names.
+	PassIDs func(*http.Request) bool
+
+	// KnownMethods lists the methods that appear by name; see Config. Default: the
+	// methods of RFC 9110, PATCH and QUERY.
+	KnownMethods []string
+
+	// QueryKeys lists the query keys whose values may be logged; other values are
+	// REDACTED. Default: none.
 	QueryKeys []string
 
-	// Level chooses the level of a line. Default: ERROR for calls that failed and
-	// for 5xx, WARN for a body that nobody closed, else INFO.
+	// Level returns the level of a log record. Default: ERROR for calls that
+	// failed and for 5xx, WARN for a body that was never closed, else INFO.
 	Level func(Record) slog.Level
 
-	// OnRecord is called for every call when it has ended. Default: nothing.
+	// OnStart is called for every call before it is made. Only these fields of the
+	// Record are set: Method, Path, Start, Scheme, Server, Port and the ids.
+	// OnRecord is called later for the same call. Default nil: it is not called.
+	OnStart func(context.Context, Record)
+
+	// OnRecord is called for every call when the call has ended. Default nil: it is
+	// not called.
 	OnRecord func(context.Context, Record)
 }
 
-// NewTransport returns a RoundTripper that writes a line per call, a retry or a
-// redirect being one of its own. A call ends with the end of the response's
-// body, with its Close, or with an error. Where the caller forgets to close, it
-// ends with the request's context or when the body is garbage.
+// NewTransport returns a RoundTripper that writes one log record for each call.
+// Each retry and each redirect is a separate call. NewTransport panics if cfg is
+// invalid.
 //
-// The request_id of the request that the call is made for, and its traceparent
-// and tracestate, are passed on where the call has none of its own: wrap other
-// hosts' transports with that in mind. It panics if cfg is wrong.
+// A call ends with an error, at the end of the response's body, or when the body is
+// closed. A decoder may stop before the end of the body, so Close waits up to 50 ms
+// for the end, as net/http does before it reuses a connection. If the body is
+// closed before its end, the outcome is OutcomeAborted. If the body is never
+// closed, the call ends with the request's context or, if Base is an http.Transport
+// or another NewTransport around one, when the body is garbage collected.
+//
+// If net/http sends a request again on another connection, the bytes of the
+// request's body are counted once.
+//
+// See the package comment for the order of the transports.
 func NewTransport(cfg TransportConfig) http.RoundTripper {
+	var wrong []string
+	base, err := roundtrip.Base(cfg.Base)
+	if err != nil {
+		wrong = append(wrong, err.Error())
+	}
 	c := Config{
 		Logger: cfg.Logger, Schema: cfg.Schema, RequestIDHeader: cfg.RequestIDHeader,
-		QueryKeys: cfg.QueryKeys, Level: cfg.Level, OnRecord: cfg.OnRecord,
+		KnownMethods: cfg.KnownMethods, QueryKeys: cfg.QueryKeys, Level: cfg.Level, OnStart: cfg.OnStart, OnRecord: cfg.OnRecord,
 	}
 	if err := c.validate(); err != nil {
-		panic("logging: " + err.Error())
+		wrong = append(wrong, err.Error())
 	}
-	return &transport{c.withDefaults(), cfg.Base}
+	if wrong != nil {
+		panic("logging: " + strings.Join(wrong, "; "))
+	}
+	if cfg.PassIDs == nil {
+		cfg.PassIDs = isInternal
+	}
+	t := &transport{settings: c.withDefaults(), passIDs: cfg.PassIDs, native: roundtrip.Native(base)}
+	return roundtrip.New(base, t.begin)
 }
 
 type transport struct {
 	*settings
-	base http.RoundTripper
+	passIDs func(*http.Request) bool
+	native  bool // Base is an http.Transport, or one of our transports around one
 }
 
-// RoundTrip implements http.RoundTripper.
-func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	base := t.base
-	if base == nil {
-		base = http.DefaultTransport
-	}
+// begin implements roundtrip.Begin.
+func (t *transport) begin(req *http.Request) (*http.Request, roundtrip.Call, error) {
 	c := &call{settings: t.settings, ctx: req.Context(), log: t.logger(), start: time.Now()}
 	c.describe(req)
-	res, err := base.RoundTrip(c.outgoing(req))
-	c.ttfb = time.Since(c.start)
-	if err != nil {
-		c.end(err, false)
-		return res, err
+	if t.OnStart != nil {
+		t.contain("OnStart", func() { t.OnStart(context.WithoutCancel(c.ctx), c.startRecord()) })
 	}
-	c.status, c.length = res.StatusCode, res.ContentLength
-	c.proto = protocol(res.ProtoMajor, res.ProtoMinor)
-	return c.follow(res), nil
+	return t.outgoing(c, req), c, nil
 }
 
-// follow lets the call end with the body. The response is copied: from Go 1.27
-// on the transport's own goroutine holds on to the one it made, and through it
-// would to our body, which could never become garbage.
-func (c *call) follow(res *http.Response) *http.Response {
-	if res.StatusCode == http.StatusSwitchingProtocols || res.Body == nil || res.Body == http.NoBody {
-		c.end(nil, true)
-		return res
+// outgoing returns the request to send: its body is counted, and it carries the
+// ids.
+func (t *transport) outgoing(c *call, req *http.Request) *http.Request {
+	ctx := c.ctx
+	whole := t.native && sentWhole(req)
+	if whole {
+		ctx = c.watchSending(ctx, req.ContentLength)
 	}
-	b := &callBody{c: c, src: res.Body}
-	runtime.AddCleanup(b, (*call).forgotten, c)
-	c.onContext(context.AfterFunc(c.ctx, c.contextEnded))
-	out := *res
-	out.Body = b
-	return &out
-}
-
-// outgoing is the request with what is passed on, and a body that is counted. A
-// RoundTripper must not change the one it was given.
-func (c *call) outgoing(req *http.Request) *http.Request {
-	out := req.WithContext(c.ctx)
-	out.Header = req.Header.Clone()
-	if out.Header == nil {
-		out.Header = make(http.Header)
+	out := roundtrip.Copy(ctx, req)
+	if l := c.within; l != nil && out.Header != nil && t.wantsIDs(req) {
+		l.setIDHeaders(out.Header, t.RequestIDHeader)
 	}
-	if l := c.within; l != nil {
-		pass(out.Header, c.RequestIDHeader, l.id[0])
-		if out.Header.Get("Traceparent") == "" && l.rare.parent != "" {
-			out.Header.Set("Traceparent", l.rare.parent)
-			if len(l.rare.state) > 0 {
-				out.Header["Tracestate"] = l.rare.state
-			}
-		}
-	}
-	if req.Body != nil && req.Body != http.NoBody {
-		out.Body = &countedBody{req.Body, c}
+	if !whole {
+		c.countBody(out)
 	}
 	return out
 }
 
-func pass(h http.Header, key, value string) {
-	if value != "" && len(h[key]) == 0 {
-		h[key] = []string{value}
-	}
-}
-
-// describe takes from the request what the line will say of it.
+// describe copies what the record says about the request.
 func (c *call) describe(req *http.Request) {
-	c.within = find(c.ctx)
-	c.method, c.path = req.Method, req.URL.Path
+	c.within = fromContext(c.ctx)
+	c.canceled = req.Cancel //nolint:staticcheck // http.Client.Timeout sets it for every RoundTripper that is not an http.Transport
+	c.method = req.Method
 	if c.method == "" {
 		c.method = http.MethodGet
 	}
+	if req.URL == nil { // net/http refuses it
+		return
+	}
+	c.path = req.URL.Path
 	c.url = c.query.scrub(req.URL.Redacted())
-	c.host = req.URL.Hostname()
+	c.scheme, c.host = req.URL.Scheme, req.URL.Hostname()
 	c.port, _ = strconv.Atoi(req.URL.Port())
 	switch {
 	case c.port != 0:

@@ -15,22 +15,21 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/logging"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
 // outbound is a client that logs, and a server to call.
-func outbound(t *testing.T, h http.HandlerFunc) (*http.Client, *httptest.Server, *lines) {
+func outbound(t *testing.T, h http.HandlerFunc) (*http.Client, *testhttp.Server, *lines) {
 	t.Helper()
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	base := &http.Transport{}
-	t.Cleanup(base.CloseIdleConnections)
+	s := testhttp.HTTP1.Start(t, h)
 	l := newLines()
-	return &http.Client{Transport: logging.NewTransport(logging.TransportConfig{Base: base, Logger: l.logger(), QueryKeys: []string{"page"}})}, s, l
+	return &http.Client{Transport: logging.NewTransport(logging.TransportConfig{Base: s.Transport(), Logger: l.logger(), QueryKeys: []string{"page"}})}, s, l
 }
 
-func TestG58_ACallEndsWithItsBody(t *testing.T) {
+// Reported elsewhere: the end of a response's body is not waited for, https://github.com/census-instrumentation/opencensus-go/issues/326
+func TestCallEndsWithItsBody(t *testing.T) {
 	flush := func(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }
 	chunked := func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
@@ -94,7 +93,6 @@ func TestG58_ACallEndsWithItsBody(t *testing.T) {
 
 func TestACallThatFails(t *testing.T) {
 	c, s, l := outbound(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
-	s.Config.ErrorLog = quietServer.ErrorLog
 	_, err := c.Get(strings.Replace(s.URL, "http://", "http://me:secret@", 1) + "/?key=secret")
 	require.Error(t, err)
 	m := l.next(t)
@@ -144,8 +142,10 @@ func TestACallsDeadlineAndCancellation(t *testing.T) {
 	l.none(t)
 }
 
-// Nobody closes: the line comes when the body is garbage, or with the context.
-func TestG58_AForgottenCloseIsNotLost(t *testing.T) {
+// If the body is not closed, the record is written when it is garbage-collected, or
+//
+// Reported elsewhere: without a Close there is no line, https://github.com/open-telemetry/opentelemetry-go-contrib/issues/7492
+func TestForgottenCloseIsLogged(t *testing.T) {
 	c, s, l := outbound(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1<<16)) })
 	ctx, cancel := context.WithCancel(context.Background())
 	forget := func(ctx context.Context) {
@@ -173,15 +173,14 @@ func TestG58_AForgottenCloseIsNotLost(t *testing.T) {
 	require.Contains(t, m["error.message"], "never closed")
 }
 
-// The same of a stream of HTTP/2, of which the transport holds its end.
-func TestG58_AForgottenStreamIsNotLost(t *testing.T) {
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1<<16)) }))
-	s.EnableHTTP2 = true
-	s.StartTLS()
-	defer s.Close()
+// The same for an HTTP/2 stream, which the transport keeps alive.
+//
+// Reported elsewhere: without a Close there is no line, https://github.com/open-telemetry/opentelemetry-go-contrib/issues/7492
+func TestForgottenStreamIsLogged(t *testing.T) {
+	s := testhttp.HTTP2.Start(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, strings.Repeat("x", 1<<16)) }))
 	l := newLines()
 	c := &http.Client{Transport: logging.NewTransport(logging.TransportConfig{Base: s.Client().Transport, Logger: l.logger()})}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel() // and the stream with it
 	func() {
 		r, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
@@ -251,13 +250,13 @@ func TestATransportsRecord(t *testing.T) {
 	require.NoError(t, err)
 	_, _ = io.Copy(io.Discard, res.Body)
 	_ = res.Body.Close()
-	require.Equal(t, logging.OK, got.Outcome)
+	require.Equal(t, logging.OutcomeOK, got.Outcome)
 	require.EqualValues(t, 5, got.BytesIn)
 	require.Equal(t, "/p", got.Path)
 	require.Equal(t, 200, got.Status)
 }
 
-// A switched protocol is the caller's: its body stays a ReadWriter.
+// A switched protocol belongs to the caller: its body stays a ReadWriter.
 func TestASwitchedProtocolOutbound(t *testing.T) {
 	c, s, l := outbound(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "Upgrade")

@@ -7,65 +7,69 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// A handler that outlives its request is told of: in the ending, at the
-// deadline, and once more when it ends.
+// A handler that outlives its request is reported: in the ending, at the deadline,
+// and once more when it ends.
+//
+// Reported elsewhere: a goroutine leaks, https://github.com/kubernetes/kubernetes/issues/33472
 func TestAbandoned(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		endings, lates := make(chan exchange.Ending, 2), make(chan lateEnd, 2)
 		stuck := make(chan struct{})
 		s := v.start(t, chain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stuck }),
 			observed(endings, lates), timeout.New(timeout.Config{Limit: limit})))
-		s.get(t)
-		e := receive(t, endings, "the ending")
+		s.Get(t, "/")
+		e := testhttp.Await(t, endings, "the ending")
 		assert.True(t, e.Abandoned)
-		assert.True(t, e.Deadline)
+		assert.Equal(t, exchange.DeadlineHit, e.Outcome)
 		assert.Equal(t, http.StatusGatewayTimeout, e.Status)
 		assert.Equal(t, int64(len(gatewayTimeout)), e.BytesOut)
 		assert.Equal(t, timeout.PhaseHandler, phaseOf(t, e.Cause))
 		assert.GreaterOrEqual(t, e.Duration, limit)
 		assert.Empty(t, lates, "it has not ended yet")
 		close(stuck)
-		assert.Nil(t, receive(t, lates, "the late end").panicked)
+		assert.Nil(t, testhttp.Await(t, lates, "the late end").panicked)
 		assert.Empty(t, endings)
 		assert.Empty(t, lates)
 	})
 }
 
-// One that listens to its context may well be back in time to be none.
+// A handler that follows its context may return in time and is then not abandoned.
 func TestNotAbandoned(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		endings, lates := make(chan exchange.Ending, 2), make(chan lateEnd, 2)
 		s := v.start(t, chain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
-			observed(endings, lates), timeout.New(timeout.Config{Limit: watchdog})))
-		s.get(t)
-		e := receive(t, endings, "the ending")
+			observed(endings, lates), timeout.New(timeout.Config{Limit: testhttp.Patience})))
+		s.Get(t, "/")
+		e := testhttp.Await(t, endings, "the ending")
 		assert.False(t, e.Abandoned)
-		assert.False(t, e.Deadline)
+		assert.NotEqual(t, exchange.DeadlineHit, e.Outcome)
 		assert.Empty(t, lates)
 	})
 }
 
-// Its permits, files and so on are held until it has really ended.
+// Its permits, files and so on are held until it has really returned.
+//
+// Reported elsewhere:
+//   - a panic leaks the permit, https://github.com/valyala/fasthttp/issues/2219
+//   - a stalled body holds a slot forever, https://github.com/moonrhythm/parapet/issues/237
 func TestWhenHandlerEnds(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		stuck, ended, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		s := v.start(t, chain(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stuck }),
 			func(next http.Handler) http.Handler { // a middleware that holds a permit
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					x, w, r, _ := exchange.Enter(w, r)
-					defer x.Leave()
+				return exchange.Func(next, func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 					defer close(left)
 					defer x.WhenHandlerEnds(func() { close(ended) })
 					next.ServeHTTP(w, r)
-					x.Returned()
 				})
 			}, timeout.New(timeout.Config{Limit: limit})))
-		s.get(t)
+		s.Get(t, "/")
 		if v.desc == "HTTP/2" {
-			receive(t, left, "the server's goroutine")
+			testhttp.Await(t, left, "the server's goroutine")
 		}
 		select {
 		case <-ended:
@@ -73,6 +77,6 @@ func TestWhenHandlerEnds(t *testing.T) {
 		default:
 		}
 		close(stuck)
-		receive(t, ended, "the handler's end")
+		testhttp.Await(t, ended, "the handler's end")
 	})
 }

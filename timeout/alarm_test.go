@@ -15,9 +15,8 @@ import (
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// A middleware that was made once serves in tests with a clock of their own and
-// without, in any order: a timer that went from one to the other would be a
-// fatal error of the runtime.
+// A middleware serves requests with a fake clock and with the real one, in any order:
+// a timer that was used with both would be a fatal error of the runtime.
 func TestClocksDoNotMix(t *testing.T) {
 	h := timeout.New(timeout.Config{Limit: time.Minute})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/stuck" {
@@ -41,21 +40,21 @@ func TestClocksDoNotMix(t *testing.T) {
 
 type beganKey struct{}
 
-// What is left of one request's deadline does not end the next request.
+// The rest of one request's deadline does not end the next request.
 func TestDeadlinesDoNotMix(t *testing.T) {
 	const limit = 20 * time.Millisecond
 	h := timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		began := r.Context().Value(beganKey{}).(time.Time) // no later than the limit begins to count
+		began := r.Context().Value(beganKey{}).(time.Time) // not later than the limit begins to count
 		switch r.URL.Path {
 		case "/stuck":
 			<-r.Context().Done()
 			assert.GreaterOrEqual(t, time.Since(began), limit-time.Millisecond, "ended before its time")
 		case "/moved":
-			_, _ = timeout.Extend(r.Context(), time.Hour)
-			_, _ = timeout.Extend(r.Context(), limit)
+			_, _ = timeout.Reset(r.Context(), time.Hour)
+			_, _ = timeout.Reset(r.Context(), limit)
 		}
 		if r.Context().Err() != nil {
-			assert.GreaterOrEqual(t, time.Since(began), limit-time.Millisecond, "ended by somebody else's deadline")
+			assert.GreaterOrEqual(t, time.Since(began), limit-time.Millisecond, "ended by another deadline")
 		}
 	}))
 	var all sync.WaitGroup

@@ -14,11 +14,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// Two hundred handlers that are stuck, all at once: when each client had the
-// whole of its answer. The figures are logged, not judged; machines differ.
+// TestAccuracy logs when the clients of two hundred handlers that are stuck at the same
+// time had their complete responses. It has no bound, because machines differ.
 func TestAccuracy(t *testing.T) {
 	const requests, limit = 200, 100 * time.Millisecond
 	for _, v := range variants {
@@ -34,7 +35,7 @@ func TestAccuracy(t *testing.T) {
 						}
 					})))
 				defer close(stuck)
-				s.get(t) // one connection is there
+				s.Get(t, "/") // one connection is there
 				took := make([]time.Duration, requests)
 				var clients sync.WaitGroup
 				for i := range requests {
@@ -45,9 +46,9 @@ func TestAccuracy(t *testing.T) {
 							defer pw.Close()
 							body = pr
 						}
-						g := s.do(t, s.request(t, http.MethodPost, body))
-						took[i] = g.took
-						assert.Contains(t, []int{http.StatusGatewayTimeout, http.StatusRequestTimeout}, g.status)
+						g := s.Do(s.Request(t, http.MethodPost, "/", body))
+						took[i] = g.Took
+						assert.Contains(t, []int{http.StatusGatewayTimeout, http.StatusRequestTimeout}, g.Status)
 					})
 				}
 				clients.Wait()
@@ -60,10 +61,10 @@ func TestAccuracy(t *testing.T) {
 	}
 }
 
-// BenchmarkInFlight is the memory, and the goroutines, of ten thousand requests
-// that wait on their contexts, each per request. The handler has 3 KiB of stack:
-// stacks double at powers of two, and a shallow one hides what a goroutine more
-// or a deeper call costs. Subtract bare.
+// BenchmarkInFlight measures the memory and the goroutines of ten thousand requests
+// that wait for their contexts, for each request. The handler has 3 KiB of stack:
+// stacks double at powers of two, and a small one hides what another goroutine or a
+// deeper call costs. Subtract bare.
 func BenchmarkInFlight(b *testing.B) {
 	for _, depth := range []struct {
 		name string
@@ -102,7 +103,7 @@ func inFlight(b *testing.B, mw func(http.Handler) http.Handler, wait func(contex
 	b.Helper()
 	const requests = 10_000
 	in := make(chan struct{})
-	network := memory{make(chan net.Conn), make(chan struct{})}
+	network := testhttp.NewMemory()
 	srv := &http.Server{Handler: mw(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		in <- struct{}{}
 		wait(r.Context())
@@ -111,7 +112,7 @@ func inFlight(b *testing.B, mw func(http.Handler) http.Handler, wait func(contex
 	before, goroutinesBefore := resident(), runtime.NumGoroutine()
 	conns := make([]net.Conn, requests)
 	for i := range conns {
-		conns[i], _ = network.dial(b.Context(), "", "")
+		conns[i], _ = network.Dial(b.Context(), "", "")
 		if _, err := io.WriteString(conns[i], "GET / HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {
 			b.Fatal(err)
 		}
@@ -136,8 +137,8 @@ func resident() int64 {
 	return int64(m.HeapAlloc + m.StackInuse)
 }
 
-// BenchmarkStream is 64 MiB through the middleware: when the first byte came,
-// and the most memory at any time.
+// BenchmarkStream sends 64 MiB through the middleware. It reports when the first byte
+// came, and the maximum of the memory in use.
 func BenchmarkStream(b *testing.B) {
 	const size, piece = 64 << 20, 64 << 10
 	for _, c := range contenders {

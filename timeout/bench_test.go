@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// byHand is what most services have: it announces the deadline and enforces
+// byHand is what most services have: it sets the deadline of the context and enforces
 // nothing.
 func byHand(limit time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
@@ -26,7 +26,7 @@ func timeoutHandler(limit time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler { return http.TimeoutHandler(next, limit, "") }
 }
 
-// contenders are ours and what the standard library offers.
+// contenders are this package and what the standard library has.
 var contenders = []struct {
 	name string
 	mw   func(time.Duration) func(http.Handler) http.Handler
@@ -39,8 +39,8 @@ var contenders = []struct {
 	{"bulwark", newOf},
 }
 
-// BenchmarkRequest is the cost of a request that is in time. What a middleware
-// costs is what it adds to bare.
+// BenchmarkRequest measures a request that ends in time. The cost of a middleware is
+// what it adds to bare.
 func BenchmarkRequest(b *testing.B) {
 	body := []byte("ok")
 	for _, bc := range []struct {

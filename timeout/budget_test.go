@@ -9,19 +9,24 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
 func everyone(*http.Request) bool { return true }
 
-// trusted is ten seconds, and callers have their say.
+// trusted has a limit of ten seconds, and trusts all callers.
 func trusted(cfg timeout.Config) timeout.Config {
 	cfg.Limit, cfg.TrustCaller = 10*time.Second, everyone
 	return cfg
 }
 
+// Reported elsewhere: the caller's deadline is ignored, https://github.com/envoyproxy/envoy/issues/7358
 func TestCallersBudget(t *testing.T) {
-	max30 := trusted(timeout.Config{Max: 30 * time.Second})
+	max30 := trusted(timeout.Config{MaxCaller: 30 * time.Second})
+	ours30 := trusted(timeout.Config{Max: 30 * time.Second})
+	max20ours30 := trusted(timeout.Config{MaxCaller: 20 * time.Second, Max: 30 * time.Second})
+	max30ours20 := trusted(timeout.Config{MaxCaller: 30 * time.Second, Max: 20 * time.Second})
 	for _, tc := range []struct {
 		desc   string
 		cfg    timeout.Config
@@ -35,16 +40,21 @@ func TestCallersBudget(t *testing.T) {
 		{"Envoy", trusted(timeout.Config{}), lists("X-Envoy-Expected-Rq-Timeout-Ms: 3000"), nil, 3 * time.Second, true},
 		{"ours", trusted(timeout.Config{}), lists("X-Request-Timeout-Ms: 3000"), nil, 3 * time.Second, true},
 		{"in any case", trusted(timeout.Config{}), lists("x-request-timeout-ms: 3000"), nil, 3 * time.Second, true},
-		{"nobody is trusted", timeout.Config{Limit: 10 * time.Second}, lists("Grpc-Timeout: 3S"), nil, 10 * time.Second, false},
+		{"no trusted caller", timeout.Config{Limit: 10 * time.Second}, lists("Grpc-Timeout: 3S"), nil, 10 * time.Second, false},
 		{"this one is not trusted", timeout.Config{
 			Limit:       10 * time.Second,
 			TrustCaller: func(r *http.Request) bool { return r.Header.Get("From") == "the gateway" },
 		}, lists("Grpc-Timeout: 3S"), nil, 10 * time.Second, false},
 
 		{"it cannot lengthen", trusted(timeout.Config{}), lists("Grpc-Timeout: 1M"), nil, 10 * time.Second, false},
-		{"it lengthens under Max", max30, lists("Grpc-Timeout: 20S"), nil, 20 * time.Second, true},
-		{"it lengthens up to Max", max30, lists("Grpc-Timeout: 1M"), nil, 30 * time.Second, false},
-		{"it shortens under Max", max30, lists("Grpc-Timeout: 3S"), nil, 3 * time.Second, true},
+		{"it lengthens under MaxCaller", max30, lists("Grpc-Timeout: 20S"), nil, 20 * time.Second, true},
+		{"it lengthens up to MaxCaller", max30, lists("Grpc-Timeout: 1M"), nil, 30 * time.Second, false},
+		{"Max alone does not let it lengthen", ours30, lists("Grpc-Timeout: 20S"), nil, 10 * time.Second, false},
+		{"Max above MaxCaller does not either", max20ours30, lists("Grpc-Timeout: 1M"), nil, 20 * time.Second, false},
+		{"Max under MaxCaller does not bound it", max30ours20, lists("Grpc-Timeout: 25S"), nil, 25 * time.Second, true},
+		{"MaxCaller does not bound Override", max20ours30, lists("Grpc-Timeout: 1M"),
+			mws(timeout.Override(time.Minute)), 30 * time.Second, false},
+		{"it shortens under MaxCaller", max30, lists("Grpc-Timeout: 3S"), nil, 3 * time.Second, true},
 
 		{"the shortest of several dialects", trusted(timeout.Config{}),
 			lists("Grpc-Timeout: 5S", "X-Envoy-Expected-Rq-Timeout-Ms: 3000", "X-Request-Timeout-Ms: 4000"), nil, 3 * time.Second, true},
@@ -74,10 +84,10 @@ func TestCallersBudget(t *testing.T) {
 						assert.Equal(t, tc.want, e.Limit)
 					}
 				})
-				v.bubble(t, chain(look, append(mws(timeout.New(tc.cfg)), tc.mws...)...), func(t *testing.T, s *server) {
-					res := s.do(t, s.request(t, http.MethodGet, http.NoBody, tc.header...))
-					assert.Equal(t, http.StatusGatewayTimeout, res.status)
-					assert.Equal(t, tc.want, res.took)
+				v.bubble(t, chain(look, append(mws(timeout.New(tc.cfg)), tc.mws...)...), func(t *testing.T, s *testhttp.Server) {
+					res := s.Do(s.Request(t, http.MethodGet, "/", http.NoBody, tc.header...))
+					assert.Equal(t, http.StatusGatewayTimeout, res.Status)
+					assert.Equal(t, tc.want, res.Took)
 				})
 			})
 		})
@@ -86,8 +96,8 @@ func TestCallersBudget(t *testing.T) {
 
 func lists(lines ...string) []string { return lines }
 
-// A budget that is spent, or under MinBudget, is refused at once: 504, the
-// handler not run, the connection kept.
+// A budget that is spent, or less than MinBudget, is refused at once: the client gets a
+// 504, the handler does not run, and the connection stays open.
 func TestCallersBudgetSpent(t *testing.T) {
 	minimum := trusted(timeout.Config{MinBudget: 50 * time.Millisecond})
 	for _, tc := range []struct {
@@ -109,16 +119,16 @@ func TestCallersBudgetSpent(t *testing.T) {
 				endings := make(chan exchange.Ending, 1)
 				ran := false
 				h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { ran = true })
-				v.bubble(t, observed(endings, nil)(timeout.New(tc.cfg)(h)), func(t *testing.T, s *server) {
-					res := s.do(t, s.request(t, http.MethodGet, http.NoBody, tc.header))
-					assert.NoError(t, res.err)
-					assert.Zero(t, res.took)
-					assert.Equal(t, tc.want, res.status)
-					assert.Empty(t, res.header.Get("Connection"))
+				v.bubble(t, observed(endings, nil)(timeout.New(tc.cfg)(h)), func(t *testing.T, s *testhttp.Server) {
+					res := s.Do(s.Request(t, http.MethodGet, "/", http.NoBody, tc.header))
+					assert.NoError(t, res.Err)
+					assert.Zero(t, res.Took)
+					assert.Equal(t, tc.want, res.Status)
+					assert.Empty(t, res.Header.Get("Connection"))
 					e := <-endings
 					assert.Equal(t, tc.want == http.StatusOK, ran)
-					assert.Equal(t, tc.want != http.StatusOK, e.Refused)
-					if e.Refused {
+					assert.Equal(t, tc.want != http.StatusOK, e.Outcome == exchange.Refused)
+					if e.Outcome == exchange.Refused {
 						assert.Equal(t, timeout.PhaseBudget, phaseOf(t, e.Cause))
 					}
 				})
@@ -127,15 +137,15 @@ func TestCallersBudgetSpent(t *testing.T) {
 	}
 }
 
-// What was passed over is noted, for the log line to say.
+// A malformed budget is ignored, with a remark in the log record.
 func TestCallersBudgetMalformedIsNoted(t *testing.T) {
 	endings := make(chan exchange.Ending, 1)
 	h := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	variants[0].bubble(t, observed(endings, nil)(timeout.New(trusted(timeout.Config{}))(h)), func(t *testing.T, s *server) {
-		s.do(t, s.request(t, http.MethodGet, http.NoBody, "Grpc-Timeout: soon"))
+	variants[0].bubble(t, observed(endings, nil)(timeout.New(trusted(timeout.Config{}))(h)), func(t *testing.T, s *testhttp.Server) {
+		s.Do(s.Request(t, http.MethodGet, "/", http.NoBody, "Grpc-Timeout: soon"))
 		e := <-endings
 		if assert.Len(t, e.Remarks, 1) {
-			assert.EqualError(t, e.Remarks[0], "timeout: Grpc-Timeout ignored: malformed")
+			assert.EqualError(t, e.Remarks[0], "timeout: ignored Grpc-Timeout: malformed")
 		}
 		assert.NoError(t, e.Cause)
 	})

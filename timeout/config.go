@@ -7,46 +7,68 @@ import (
 	"time"
 )
 
-// Config configures [New]. Limit is required; the zero value of every other
-// field is the documented default.
+// Config configures [New]. Limit is required. The zero value of every other field
+// means the documented default.
 type Config struct {
 	// Limit bounds a request from the moment the middleware sees it until its
 	// response is complete. Required.
 	Limit time.Duration
 
-	// Max is the ceiling for Override, for Extend and for a caller's budget, all
-	// counted from the start of the request; asking for more, or for no limit,
-	// gives Max. Default 0: no ceiling, and a caller can only shorten.
+	// Max is the longest limit that Override and Reset can set, counted from the
+	// start of the request. A longer limit, or none, becomes Max. Default 0: no
+	// maximum.
 	Max time.Duration
 
-	// Stream is the longest silence once the response has started, instead of
-	// Limit, which then bounds the time to the first byte. For SSE and
-	// downloads. Default 0: Limit bounds the whole response.
+	// MaxCaller is the longest limit that a trusted caller's budget can set, counted
+	// from the start of the request. See TrustCaller. Default 0: a budget can only
+	// shorten Limit.
+	MaxCaller time.Duration
+
+	// Stream is the idle limit of a response that has started, for server-sent
+	// events and downloads. If it is set, Limit bounds only the time to the first
+	// byte. Default 0: Limit bounds the whole response.
+	//
+	// Stream does not lift a WriteTimeout of the http.Server, which counts from the
+	// end of the request's header and breaks the stream even if it is not idle. Leave
+	// WriteTimeout at 0, or have the handler lift it with
+	// http.NewResponseController(w).SetWriteDeadline(time.Time{}).
 	Stream time.Duration
 
-	// MinBudget is the least that a caller's budget must be; a request with less
-	// is refused with 504 at once and the handler not run. Default 0: only a
-	// budget that is spent is refused.
+	// MinBudget is the smallest budget that is served. A request with less is
+	// answered with 504 at once, and the handler is not run. Default 0: only a spent
+	// budget is refused.
 	MinBudget time.Duration
 
-	// TrustCaller tells whose deadline headers count: grpc-timeout,
-	// X-Envoy-Expected-Rq-Timeout-Ms and X-Request-Timeout-Ms. A caller that
-	// gives up after two seconds needs no answer after three. They shorten the
-	// limit, or lengthen it up to Max. A budget that is spent, or less than
-	// MinBudget, is refused with 504 at once; what is malformed, or longer than
-	// a year, is passed over and noted in the log line. Default nil: nobody's.
+	// TrustCaller reports whether the deadline headers of a request count:
+	// grpc-timeout, X-Envoy-Expected-Rq-Timeout-Ms and X-Request-Timeout-Ms. They
+	// carry the caller's budget, the time that the caller will wait. A budget
+	// shortens the limit, or lengthens it up to MaxCaller. If there are several
+	// budgets, the shortest one applies. A budget that is spent, or less than
+	// MinBudget, is refused. A value that is malformed, or longer than a year, is
+	// ignored, and the log record has a remark. Default nil: no caller is trusted.
 	TrustCaller func(*http.Request) bool
 
-	// Cooperative only cancels the context at the deadline and never answers for
-	// the handler. Default false: the deadline is enforced.
+	// Cooperative makes the deadline only end the context. The response is left to
+	// the handler, however late it is. Default false: the deadline is enforced.
 	Cooperative bool
 
-	// ErrorHandler answers with the *Error instead of the default: status and a
-	// short plain-text body. It is called from another goroutine while the
-	// handler may be running; its request is a snapshot that carries the
-	// context, the request line, Host, RemoteAddr, TLS, and of the headers only
-	// Accept and Accept-Language. What it writes is sent with its length, and
-	// where it writes nothing the default answer is. (*errmap.Mapper).Write fits.
+	// Detach asserts that no middleware or router outside this middleware reuses
+	// the state of a request when ServeHTTP returns. Tracing middleware does not
+	// reuse it. Routers that pool their contexts do (Gin, Echo, chi). With Detach,
+	// an HTTP/2 stream ends cleanly at the deadline even if the handler is stuck.
+	// Default false: the stream does so only if the outermost Bulwark middleware is
+	// http.Server.Handler itself. See "HTTP/2" in the documentation of New.
+	Detach bool
+
+	// ErrorHandler writes the response at the deadline, and the response to a
+	// request whose budget is refused. Its error is an *Error. At the deadline
+	// ErrorHandler runs on another goroutine, and the handler may still be running.
+	// So it gets a copy of the request with only the context, the request line,
+	// Host, RemoteAddr, TLS, and the headers Accept and Accept-Language. The
+	// response is sent with a Content-Length; the response to HEAD only if
+	// ErrorHandler writes a body or sets that header. If ErrorHandler writes nothing,
+	// the default response is sent. (*errmap.Mapper).Write can be used here. Default
+	// nil: the status and a short plain-text body.
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
 }
 
@@ -58,7 +80,7 @@ func (c Config) validate() error {
 	for _, f := range []struct {
 		name  string
 		value time.Duration
-	}{{"Max", c.Max}, {"Stream", c.Stream}, {"MinBudget", c.MinBudget}} {
+	}{{"Max", c.Max}, {"MaxCaller", c.MaxCaller}, {"Stream", c.Stream}, {"MinBudget", c.MinBudget}} {
 		if f.value < 0 {
 			errs = append(errs, fmt.Errorf("%s must not be negative", f.name))
 		}
@@ -66,10 +88,13 @@ func (c Config) validate() error {
 	if c.Max > 0 && c.Max < c.Limit {
 		errs = append(errs, errors.New("Max must not be less than Limit"))
 	}
+	if c.MaxCaller > 0 && c.MaxCaller < c.Limit {
+		errs = append(errs, errors.New("MaxCaller must not be less than Limit"))
+	}
 	return joined(errs)
 }
 
-// joined is errors.Join on one line, nil for none.
+// joined is errors.Join on one line. It returns nil if errs is empty.
 func joined(errs []error) error {
 	if len(errs) == 0 {
 		return nil

@@ -9,11 +9,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// Cooperative ends the context and leaves the answer to the handler, whenever
-// that comes.
+// Cooperative only ends the context. The handler responds, however late.
+//
+// Reported elsewhere: a cooperative timeout is expected to enforce, https://github.com/go-chi/chi/issues/198
 func TestCooperative(t *testing.T) {
 	cooperative := timeout.New(timeout.Config{Limit: 10 * time.Second, Cooperative: true})
 	everywhere(t, func(t *testing.T, v variant) {
@@ -25,12 +27,12 @@ func TestCooperative(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			_, err := io.WriteString(w, "my own words")
 			assert.NoError(t, err)
-		})), func(t *testing.T, s *server) {
-			res := s.get(t)
-			assert.NoError(t, res.err)
-			assert.Equal(t, http.StatusServiceUnavailable, res.status)
-			assert.Equal(t, "my own words", res.body)
-			assert.Equal(t, 15*time.Second, res.took)
+		})), func(t *testing.T, s *testhttp.Server) {
+			res := s.Get(t, "/")
+			assert.NoError(t, res.Err)
+			assert.Equal(t, http.StatusServiceUnavailable, res.Status)
+			assert.Equal(t, "my own words", res.Body)
+			assert.Equal(t, 15*time.Second, res.Took)
 		})
 	})
 }
@@ -42,10 +44,10 @@ func TestCooperativeInsideEnforced(t *testing.T) {
 			<-time.After(time.Minute)
 			assert.Error(t, r.Context().Err())
 		}), newOf(20*time.Second), timeout.New(timeout.Config{Limit: 10 * time.Second, Cooperative: true})),
-			func(t *testing.T, s *server) {
-				res := s.get(t)
-				assert.Equal(t, http.StatusGatewayTimeout, res.status)
-				assert.Equal(t, 20*time.Second, res.took)
+			func(t *testing.T, s *testhttp.Server) {
+				res := s.Get(t, "/")
+				assert.Equal(t, http.StatusGatewayTimeout, res.Status)
+				assert.InDelta(t, 20*time.Second, res.Took, float64(200*time.Millisecond), "HTTP/2 waits in place for the handler to come back")
 			})
 	})
 }

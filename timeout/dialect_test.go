@@ -58,7 +58,7 @@ var grpcVectors = []struct {
 	{"\x001S", bad},
 }
 
-// Envoy's and ours: whole milliseconds.
+// Envoy's format and ours: whole milliseconds.
 var millisVectors = []struct {
 	in   string
 	want time.Duration
@@ -109,7 +109,8 @@ func TestParseBudget(t *testing.T) {
 	}
 }
 
-// Both dialects round up: down would turn a little into nothing.
+// Both formats round up, because rounding down could turn a small budget into a spent
+// one.
 func TestFormatBudget(t *testing.T) {
 	for _, tc := range []struct {
 		in           time.Duration
@@ -136,9 +137,8 @@ func TestFormatBudget(t *testing.T) {
 	}
 }
 
-// Whatever comes, a parser gives an error or a sane budget, and a budget comes
-// back from its own text no shorter, and no longer than the unit it had to be
-// rounded to.
+// For any input, the parser returns an error or a valid budget. A budget that is
+// formatted and parsed again is no shorter, and longer only by rounding.
 func FuzzParseGRPC(f *testing.F) {
 	for _, tc := range grpcVectors {
 		f.Add(tc.in)

@@ -1,34 +1,45 @@
-// Package timeout ends a request at its deadline: on the wire, in the context,
-// and in a handler that is stuck reading from its client or writing to it.
+// Package timeout provides net/http middleware that enforces a deadline for each
+// request. The deadline ends the request's context, sends the response, and
+// unblocks a handler that is reading from the client or writing to it.
 //
 //	h := timeout.New(timeout.Config{Limit: 5 * time.Second})(mux)
 //
-// The deadline is enforced, not only announced. The request's context ends with
-// context.DeadlineExceeded and an [*Error] as its cause; what the handler goes on
-// to write is refused with http.ErrHandlerTimeout; and the client gets its
-// answer, complete, whether or not the handler has come back. Nothing is
-// buffered, and a request costs one timer. [New] tells of streams, of HTTP/2 and
-// of Gin and Echo.
+// At the deadline the request's context ends with context.DeadlineExceeded and an
+// [*Error] as its cause. Further writes of the handler fail with
+// http.ErrHandlerTimeout. The client gets a complete response even if the handler
+// has not returned. The status is 504 if the handler was slow, and 408 if the
+// client was slow to send its body. Responses are not buffered. If a response has
+// already started, it is aborted instead. [New] describes streams, HTTP/2, Gin and
+// Echo.
 //
-// No goroutine can be stopped from outside: a handler that listens neither to
-// its context nor to its failed reads and writes runs on until it returns.
-// Package logging counts those (abandoned), package limits keeps their permits.
-// ReadHeaderTimeout and IdleTimeout of http.Server are still needed; a
-// WriteTimeout shorter than the limit breaks HTTP/2 before the deadline answers.
+// Go cannot kill a goroutine. A handler that ignores its context and its I/O errors
+// keeps running after the response is sent. Its log record has abandoned=true, and
+// the handler keeps its permit from package limits until it returns.
 //
-// # Ordering
+// Set ReadHeaderTimeout and IdleTimeout of the http.Server as well. A WriteTimeout
+// must be longer than Limit. With a shorter one, the server breaks an HTTP/2
+// response before package timeout can send the 504.
 //
-//	bulwark.Chain(logging.New(…), timeout.New(…), limits.New(…), errs.Recover)
+// Put timeout outside limits and inside logging, and put recovery and
+// response-buffering middleware inside it. Middleware outside timeout is not
+// bounded by it. If deadlines are nested, the shortest one applies. [Override]
+// gives a route its own deadline. "Ordering" and "What the client sees" in package
+// [github.com/bulwark-go/bulwark] apply to all packages.
 //
-// What stands outside is not bounded. What recovers, and what buffers the
-// response, belongs inside, where it can still answer and holds nothing back.
-// Of nested deadlines the shorter counts; [Override] gives a route its own.
+// # Outbound
 //
-// # What the client sees
+// Nest the three transports of Bulwark in this order:
 //
-//	the handler has not answered             504 Gateway Timeout
-//	it waits for the client's own body       408 Request Timeout, connection closed
-//	the response has begun                   what there was, then a broken transfer
-//	the client has left                      nothing; 499 in the log
-//	the caller's budget is spent             504 at once, the handler not run
+//	client := &http.Client{Transport: logging.NewTransport(logging.TransportConfig{
+//		Base: timeout.NewTransport(timeout.TransportConfig{
+//			Base: limits.NewTransport(limits.TransportConfig{}),
+//		}),
+//	})}
+//
+// Put retries, hedging and circuit breakers (for example failsafe-go's
+// failsafehttp.NewRoundTripper) around all three. Each attempt then has its own
+// limit, budget and log record. If all attempts should share one deadline, set it
+// on the request's context. Put a RoundTripper that signs requests or adds
+// credentials innermost, next to the http.Transport, so that it signs the headers
+// that are sent.
 package timeout

@@ -36,7 +36,7 @@ func get(h http.Handler, header ...string) {
 	fmt.Println()
 }
 
-// slow listens to its context, as a query of a database does.
+// slow returns when its context ends, as a database query does.
 var slow = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-time.After(300 * time.Millisecond):
@@ -51,7 +51,7 @@ func Example() {
 	// Output: 504 Gateway Timeout "Gateway Timeout\n"
 }
 
-// The handler learns why its context ended.
+// The cause of the context says why it ended.
 func ExampleError() {
 	ended := make(chan context.Context, 1)
 	h := timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(http.HandlerFunc(
@@ -71,7 +71,7 @@ func ExampleError() {
 	// 20ms handler 504
 }
 
-// A route takes longer than the rest.
+// One route may take longer than the others.
 func ExampleOverride() {
 	mux := http.NewServeMux()
 	mux.Handle("GET /", timeout.Override(10*time.Second)(slow))
@@ -80,8 +80,8 @@ func ExampleOverride() {
 	// Output: 200 OK "a report"
 }
 
-// The wrong nesting: an Override outside of New finds no deadline to move, and
-// the route keeps the default.
+// Wrong nesting: an Override outside New finds no deadline to change, so the route
+// keeps the limit of New.
 func ExampleOverride_wrongNesting() {
 	h := timeout.Override(10 * time.Second)(
 		timeout.New(timeout.Config{Limit: 20 * time.Millisecond})(slow))
@@ -89,11 +89,11 @@ func ExampleOverride_wrongNesting() {
 	// Output: 504 Gateway Timeout "Gateway Timeout\n"
 }
 
-// A handler that finds out what it is up to asks for more.
-func ExampleExtend() {
+// A handler that finds that it needs more time moves its deadline.
+func ExampleReset() {
 	h := timeout.New(timeout.Config{Limit: 100 * time.Millisecond, Max: time.Minute})(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
-			ctx, err := timeout.Extend(r.Context(), 10*time.Second)
+			ctx, err := timeout.Reset(r.Context(), 10*time.Second)
 			if err != nil {
 				return
 			}
@@ -103,19 +103,19 @@ func ExampleExtend() {
 	// Output: 200 OK "a report"
 }
 
-// Work that is only worth it with time left.
+// A handler can choose how to work by the time that is left.
 func ExampleRemaining() {
 	h := timeout.New(timeout.Config{Limit: 10 * time.Second})(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
 			if left, ok := timeout.Remaining(r.Context()); ok && left > 5*time.Second {
-				fmt.Fprint(w, "the long way")
+				fmt.Fprint(w, "the exact result")
 			}
 		}))
 	get(h)
-	// Output: 200 OK "the long way"
+	// Output: 200 OK "the exact result"
 }
 
-// Server-sent events last longer than Limit, for as long as they come.
+// Server-sent events may take longer than Limit, until they are idle for Stream.
 func ExampleConfig_stream() {
 	h := timeout.New(timeout.Config{Limit: 5 * time.Second, Stream: 300 * time.Millisecond})(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
@@ -124,13 +124,13 @@ func ExampleConfig_stream() {
 				fmt.Fprint(w, "data: tick\n\n")
 				w.(http.Flusher).Flush()
 			}
-			<-r.Context().Done() // and then no more
+			<-r.Context().Done() // no more events
 		}))
 	get(h)
 	// Output: 200 OK "data: tick\n\ndata: tick\n\ndata: tick\n\n" unexpected EOF
 }
 
-// An answer of one's own.
+// ErrorHandler writes the response at the deadline.
 func ExampleConfig_errorHandler() {
 	h := timeout.New(timeout.Config{
 		Limit: 20 * time.Millisecond,
@@ -144,7 +144,7 @@ func ExampleConfig_errorHandler() {
 	// Output: 504 Gateway Timeout "{\"error\":\"too slow\"}"
 }
 
-// What the gateway in front says it will wait for.
+// A trusted gateway says in a header how long it will wait.
 func ExampleConfig_trustCaller() {
 	h := timeout.New(timeout.Config{
 		Limit:       10 * time.Second,
@@ -159,7 +159,7 @@ func ExampleConfig_trustCaller() {
 	// 200 OK "a report"
 }
 
-// The context is that of the request: a query ends with it.
+// A query with the request's context ends at the deadline.
 func ExampleNew_database() {
 	query := func(ctx context.Context) error { // db.QueryContext(ctx, …)
 		<-ctx.Done()
@@ -172,15 +172,15 @@ func ExampleNew_database() {
 			}
 		}))
 	get(h)
-	// Output:
+	// Unordered output:
 	// query: context deadline exceeded
 	// 504 Gateway Timeout "Gateway Timeout\n"
 }
 
-// A client tells the service it calls how long it will wait.
+// The transport tells the server how long the client will wait.
 func ExampleNewTransport() {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Println("told:", r.Header.Get("X-Request-Timeout-Ms"))
+		fmt.Println("budget in ms:", r.Header.Get("X-Request-Timeout-Ms"))
 		<-r.Context().Done()
 	}))
 	defer s.Close()
@@ -192,6 +192,6 @@ func ExampleNewTransport() {
 	e, ok := errors.AsType[*timeout.Error](err)
 	fmt.Println(ok && e.Limit == 500*time.Millisecond)
 	// Output:
-	// told: 400
+	// budget in ms: 400
 	// true
 }

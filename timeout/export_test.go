@@ -1,6 +1,6 @@
 package timeout
 
-// What bytes from outside go through, for the tests and the fuzzer.
+// The parsers of bytes from outside, for the tests and the fuzz targets.
 var (
 	ParseGRPC    = parseGRPC
 	ParseMillis  = parseMillis
@@ -8,3 +8,5 @@ var (
 )
 
 const MaxBudget = maxBudget
+
+var CallerBudget = callerBudget

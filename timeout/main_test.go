@@ -10,10 +10,10 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	// limit is the deadline of tests on real sockets: long enough for two busy
-	// cores, short enough for many tests.
+	// limit is the deadline of tests on real sockets: long enough for two busy cores, short
+	// enough for many tests.
 	limit = 60 * time.Millisecond
 
-	// watchdog ends a test that hangs. Nothing is expected to come near it.
-	watchdog = 10 * time.Second
+	// soon is long before the client gives up.
+	soon = 5 * time.Second
 )

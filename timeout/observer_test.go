@@ -6,20 +6,13 @@ import (
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// observed tells how requests ended, as package logging sees it: the ending,
-// and later what became of a handler that outlived its request.
+// observed records how requests ended, as package logging sees it: the ending, and
+// later how a handler that outlived its request ended.
 func observed(ended chan<- exchange.Ending, late chan<- lateEnd) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			x, w, r, owner := exchange.Enter(w, r)
+		return exchange.Func(next, func(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 			x.Observe(observer{ended, late})
-			if owner {
-				defer x.Leave()
-			}
 			next.ServeHTTP(w, r)
-			if owner {
-				x.Returned()
-			}
 		})
 	}
 }

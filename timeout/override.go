@@ -3,84 +3,115 @@ package timeout
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"time"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// Override returns middleware that gives a route its own limit, shorter or
-// longer than that of the New around it and counted from the same moment; 0
-// means none. Max of the New bounds it, and a caller's budget still shortens
-// it. It speaks to the deadline of the request wherever in the chain that was
-// set, also outside of Gin or Echo, and does nothing where there is none. It
-// panics for a negative limit.
+// Override returns middleware that gives a route its own limit, which may be
+// shorter or longer than that of New. The limit counts from the same moment. Limit
+// 0 means no limit. [Config.Max] is the longest limit, and a caller's budget still
+// shortens the limit.
+//
+// Override changes the deadline that New has set for the request, so it also works
+// on a route of an engine, such as Gin's or Echo's, that is wrapped as a whole. It
+// does nothing if the request has no deadline. It panics if limit is negative.
 func Override(limit time.Duration) func(http.Handler) http.Handler {
 	if limit < 0 {
 		panic("timeout: Override: limit must not be negative")
 	}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if x := exchange.From(r.Context()); x != nil {
-				x.SawRoute(r.Pattern) // for the line of a handler that gets stuck
-			}
-			if ctx, ok := move(r.Context(), func(x *exchange.Exchange, t *exchange.Term) time.Duration {
-				limit := limit
-				if t.Budget > 0 && (limit == 0 || t.Budget < limit) {
-					limit = t.Budget
-				}
-				return bounded(t, t.Began, limit)
-			}); ok {
-				r = r.WithContext(ctx)
-			}
-			next.ServeHTTP(w, r)
-		})
-	}
+	return func(next http.Handler) http.Handler { return &override{limit, next} }
 }
 
-// Extend moves the deadline of a request from inside its handler to limit from
-// now, shorter or longer, 0 meaning none, within Max of New. It returns ctx with
-// the new deadline. What was derived from the request's context before ends
-// with the new deadline too, but goes on saying the old one; what was given a
-// timeout of its own keeps that. It returns ctx itself and an error for a
-// negative limit and where no deadline is running.
-func Extend(ctx context.Context, limit time.Duration) (context.Context, error) {
-	if limit < 0 {
-		return ctx, errors.New("timeout: Extend: limit must not be negative")
+type override struct {
+	limit time.Duration
+	next  http.Handler
+}
+
+// ExchangeRouter lets the deadline outside find the route.
+func (o *override) ExchangeRouter() exchange.Router { return exchange.RouterOf(o.next) }
+
+// ExchangeNext lets a deadline inside find out which middleware is around it.
+func (o *override) ExchangeNext() http.Handler { return o.next }
+
+func (o *override) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if x := exchange.From(r.Context()); x != nil {
+		x.NoteRoute(w, r) // for the log record of a handler that gets stuck
 	}
-	moved, ok := move(ctx, func(x *exchange.Exchange, t *exchange.Term) time.Duration { return bounded(t, x.Now(), limit) })
+	passed := r
+	if ctx, ok := move(r.Context(), false, o.at); ok {
+		passed = r.WithContext(ctx)
+		defer exchange.HandBack(passed, r)
+	}
+	o.next.ServeHTTP(w, passed)
+}
+
+// at returns the time at which d ends on this route.
+func (o *override) at(d *exchange.Deadline) time.Duration {
+	limit := o.limit
+	if d.Budget > 0 && (limit == 0 || d.Budget < limit) {
+		limit = d.Budget
+	}
+	return bounded(d, d.Began, limit)
+}
+
+// Reset moves the deadline of a request from inside its handler. The response must
+// be complete within limit from now, which may be earlier or later than before.
+// Limit 0 removes the deadline. If [Config.Max] is set, it still applies, also with
+// limit 0.
+//
+// Reset returns ctx with the new deadline. Contexts that were derived from the
+// request's context earlier also end at the new deadline, but their Deadline method
+// still reports the old one. If such a context has a shorter timeout of its own, it
+// keeps that. Reset returns ctx unchanged and an error if limit is negative or if
+// no deadline is running.
+func Reset(ctx context.Context, limit time.Duration) (context.Context, error) {
+	if limit < 0 {
+		return ctx, errors.New("timeout: Reset: limit must not be negative")
+	}
+	moved, ok := move(ctx, true, func(d *exchange.Deadline) time.Duration { return bounded(d, exchange.From(ctx).Now(), limit) })
 	if !ok {
-		return ctx, errors.New("timeout: Extend: no deadline is running")
+		return ctx, errors.New("timeout: Reset: no deadline is running")
 	}
 	return moved, nil
 }
 
-func move(ctx context.Context, at func(*exchange.Exchange, *exchange.Term) time.Duration) (context.Context, bool) {
+func move(ctx context.Context, byHandler bool, at func(*exchange.Deadline) time.Duration) (context.Context, bool) {
 	x := exchange.From(ctx)
-	if x == nil {
+	if x == nil || !x.Move(at, byHandler) {
 		return ctx, false
 	}
-	t := x.Move(func(t *exchange.Term) time.Duration { return at(x, t) })
-	if t == nil {
-		return ctx, false
-	}
-	return x.Moved(ctx, t), true
+	return x.WithDeadline(ctx), true
 }
 
-// bounded is limit after from, 0 for none, within the ceiling of the term.
-func bounded(t *exchange.Term, from, limit time.Duration) time.Duration {
-	ceiling := t.Began + t.Max
-	if t.Max > 0 && (limit == 0 || from+limit > ceiling) {
-		return ceiling
-	}
+// bounded returns from + limit, or 0 if limit is 0, but no more than d.Max allows.
+func bounded(d *exchange.Deadline, from, limit time.Duration) time.Duration {
+	at := sum(from, limit)
 	if limit == 0 {
+		at = math.MaxInt64
+	}
+	switch {
+	case d.Max > 0:
+		return min(at, sum(d.Began, d.Max))
+	case limit == 0:
 		return 0
 	}
-	return from + limit
+	return at
 }
 
-// Remaining is how much time ctx has left, negative once the deadline has
-// passed; false where it has no deadline.
+// sum returns a + b, or the longest Duration if the sum would overflow. a and b
+// must not be negative.
+func sum(a, b time.Duration) time.Duration {
+	if b > math.MaxInt64-a {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
+// Remaining returns the time until the deadline of ctx. The time is negative if the
+// deadline has passed. It returns false if ctx has no deadline.
 func Remaining(ctx context.Context) (time.Duration, bool) {
 	at, ok := ctx.Deadline()
 	if !ok {

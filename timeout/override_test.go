@@ -2,6 +2,7 @@ package timeout_test
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"slices"
 	"testing"
@@ -9,10 +10,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// chain is the first middleware outermost.
+// chain composes middleware, the first outermost.
 func chain(h http.Handler, mws ...func(http.Handler) http.Handler) http.Handler {
 	for _, mw := range slices.Backward(mws) {
 		h = mw(h)
@@ -28,8 +30,8 @@ var untilDone = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 	}
 })
 
-// limits of one request, and what comes of them: a 504 after want, or, for 0,
-// the handler's own answer after a day. All counted from the same moment.
+// overrides are the limits of one request, and the result: a 504 after want or, if
+// want is 0, the handler's response after a day. All count from the same moment.
 var overrides = []struct {
 	desc string
 	mws  []func(http.Handler) http.Handler
@@ -50,15 +52,19 @@ var overrides = []struct {
 	{"Max: Override under it", mws(tenMax30, timeout.Override(20*time.Second)), 20 * time.Second},
 	{"Max: Override over it", mws(tenMax30, timeout.Override(time.Minute)), 30 * time.Second},
 	{"Max: Override none", mws(tenMax30, timeout.Override(0)), 30 * time.Second},
-	{"Max: Extend under it", mws(tenMax30, after(5*time.Second), extend(20*time.Second)), 25 * time.Second},
-	{"Max: Extend over it", mws(tenMax30, after(5*time.Second), extend(time.Minute)), 30 * time.Second},
-	{"Max: Extend none", mws(tenMax30, after(5*time.Second), extend(0)), 30 * time.Second},
-	{"Max: Extend again and again", mws(tenMax30, extend(20*time.Second), after(15*time.Second), extend(20*time.Second)), 30 * time.Second},
+	{"Max: Reset under it", mws(tenMax30, after(5*time.Second), extend(20*time.Second)), 25 * time.Second},
+	{"Max: Reset over it", mws(tenMax30, after(5*time.Second), extend(time.Minute)), 30 * time.Second},
+	{"Max: Reset none", mws(tenMax30, after(5*time.Second), extend(0)), 30 * time.Second},
+	{"Max: Reset again and again", mws(tenMax30, extend(20*time.Second), after(15*time.Second), extend(20*time.Second)), 30 * time.Second},
 
-	{"Extend counts from now", mws(ten, after(5*time.Second), extend(time.Minute)), 65 * time.Second},
-	{"Extend shorter", mws(ten, after(5*time.Second), extend(time.Second)), 6 * time.Second},
-	{"Extend none", mws(ten, after(5*time.Second), extend(0)), 0},
-	{"Extend below a WithValue", mws(ten, touched, extend(time.Minute)), time.Minute},
+	{"Max: Override to the longest Duration", mws(newOf(time.Hour), after(5*time.Second), tenMax30, timeout.Override(math.MaxInt64)), 35 * time.Second},
+	{"Max: Reset to the longest Duration", mws(tenMax30, after(5*time.Second), extend(math.MaxInt64)), 30 * time.Second},
+	{"nested: the inner has the longest limit", mws(ten, after(5*time.Second), newOf(math.MaxInt64)), 10 * time.Second},
+
+	{"Reset counts from now", mws(ten, after(5*time.Second), extend(time.Minute)), 65 * time.Second},
+	{"Reset shorter", mws(ten, after(5*time.Second), extend(time.Second)), 6 * time.Second},
+	{"Reset none", mws(ten, after(5*time.Second), extend(0)), 0},
+	{"Reset below a WithValue", mws(ten, touched, extend(time.Minute)), time.Minute},
 
 	{"nested: the inner is shorter", mws(ten, newOf(3*time.Second)), 3 * time.Second},
 	{"nested: the outer is shorter", mws(ten, newOf(time.Minute)), 10 * time.Second},
@@ -79,7 +85,7 @@ func newOf(limit time.Duration) func(http.Handler) http.Handler {
 	return timeout.New(timeout.Config{Limit: limit})
 }
 
-// after passes a request on d later.
+// after passes a request on after d.
 func after(d time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -92,7 +98,7 @@ func after(d time.Duration) func(http.Handler) http.Handler {
 func extend(limit time.Duration) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, err := timeout.Extend(r.Context(), limit)
+			ctx, err := timeout.Reset(r.Context(), limit)
 			if err != nil {
 				panic(err)
 			}
@@ -116,23 +122,23 @@ func TestOverride(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		for _, tc := range overrides {
 			t.Run(tc.desc, func(t *testing.T) {
-				v.bubble(t, chain(untilDone, tc.mws...), func(t *testing.T, s *server) {
-					res := s.get(t)
+				v.bubble(t, chain(untilDone, tc.mws...), func(t *testing.T, s *testhttp.Server) {
+					res := s.Get(t, "/")
 					if tc.want == 0 {
-						assert.Equal(t, http.StatusOK, res.status)
-						assert.NoError(t, res.err)
+						assert.Equal(t, http.StatusOK, res.Status)
+						assert.NoError(t, res.Err)
 						return
 					}
-					assert.Equal(t, http.StatusGatewayTimeout, res.status)
-					assert.Equal(t, tc.want, res.took)
+					assert.Equal(t, http.StatusGatewayTimeout, res.Status)
+					assert.Equal(t, tc.want, res.Took)
 				})
 			})
 		}
 	})
 }
 
-// What the context says agrees with what is enforced.
-func TestOverrideIsWhatTheContextSays(t *testing.T) {
+// The context's deadline is the one that is enforced.
+func TestOverrideIsInTheContext(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		for _, tc := range overrides {
 			t.Run(tc.desc, func(t *testing.T) {
@@ -145,17 +151,17 @@ func TestOverrideIsWhatTheContextSays(t *testing.T) {
 					}
 					untilDone(w, r)
 				})
-				v.bubble(t, chain(look, tc.mws...), func(t *testing.T, s *server) {
+				v.bubble(t, chain(look, tc.mws...), func(t *testing.T, s *testhttp.Server) {
 					began = time.Now()
-					s.get(t)
+					s.Get(t, "/")
 				})
 			})
 		}
 	})
 }
 
-// The error names the limit that counted in the end.
-func TestOverrideIsWhatTheErrorSays(t *testing.T) {
+// The error has the limit that was enforced.
+func TestOverrideIsInTheError(t *testing.T) {
 	variants[0].bubble(t, chain(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		<-r.Context().Done()
 		var e *timeout.Error
@@ -163,16 +169,15 @@ func TestOverrideIsWhatTheErrorSays(t *testing.T) {
 			assert.Equal(t, time.Minute, e.Limit)
 			assert.Equal(t, time.Minute, e.Elapsed)
 		}
-	}), ten, timeout.Override(time.Minute)), func(t *testing.T, s *server) {
-		assert.Equal(t, http.StatusGatewayTimeout, s.get(t).status)
+	}), ten, timeout.Override(time.Minute)), func(t *testing.T, s *testhttp.Server) {
+		assert.Equal(t, http.StatusGatewayTimeout, s.Get(t, "/").Status)
 	})
 }
 
-// A child made before Extend lives as long as the request does, but goes on
-// saying the deadline it was born with. One with a shorter timeout of its own
-// keeps that; a longer one was never made: package context gives a child that
-// ends with its parent instead.
-func TestExtendAndChildrenMadeBefore(t *testing.T) {
+// A child context made before Reset ends with the request, but its Deadline still
+// reports the old one. A child with a shorter timeout keeps it. A child with a longer
+// timeout has none: package context makes a child that ends with its parent.
+func TestResetAndChildrenMadeBefore(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		v.bubble(t, ten(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			child, cancel := context.WithCancel(r.Context())
@@ -182,7 +187,7 @@ func TestExtendAndChildrenMadeBefore(t *testing.T) {
 			longer, cancelLonger := context.WithTimeout(r.Context(), 15*time.Second)
 			defer cancelLonger()
 			began := time.Now()
-			ctx, err := timeout.Extend(r.Context(), time.Minute)
+			ctx, err := timeout.Reset(r.Context(), time.Minute)
 			assert.NoError(t, err)
 			left, _ := timeout.Remaining(ctx)
 			assert.Equal(t, time.Minute, left)
@@ -197,32 +202,32 @@ func TestExtendAndChildrenMadeBefore(t *testing.T) {
 			assert.Equal(t, time.Minute, time.Since(began))
 			assert.Equal(t, context.DeadlineExceeded, ctx.Err())
 			assert.Equal(t, timeout.PhaseHandler, phaseOf(t, context.Cause(ctx)))
-		})), func(t *testing.T, s *server) {
-			assert.Equal(t, http.StatusGatewayTimeout, s.get(t).status)
+		})), func(t *testing.T, s *testhttp.Server) {
+			assert.Equal(t, http.StatusGatewayTimeout, s.Get(t, "/").Status)
 		})
 	})
 }
 
-// Extend respects what its caller has put between.
-func TestExtendBelowATimeoutOfTheHandler(t *testing.T) {
+// Reset keeps a timeout that the handler has set on its context.
+func TestResetBelowATimeoutOfTheHandler(t *testing.T) {
 	variants[0].bubble(t, ten(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		own, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 		defer cancel()
-		ctx, err := timeout.Extend(own, time.Minute)
+		ctx, err := timeout.Reset(own, time.Minute)
 		assert.NoError(t, err)
 		left, _ := timeout.Remaining(ctx)
 		assert.Equal(t, 3*time.Second, left)
 		<-ctx.Done()
 		assert.NoError(t, r.Context().Err())
-	})), func(t *testing.T, s *server) {
-		assert.Equal(t, http.StatusOK, s.get(t).status)
+	})), func(t *testing.T, s *testhttp.Server) {
+		assert.Equal(t, http.StatusOK, s.Get(t, "/").Status)
 	})
 }
 
-func TestExtendErrors(t *testing.T) {
+func TestResetErrors(t *testing.T) {
 	t.Run("no deadline is running", func(t *testing.T) {
-		ctx, err := timeout.Extend(t.Context(), time.Second)
-		assert.EqualError(t, err, "timeout: Extend: no deadline is running")
+		ctx, err := timeout.Reset(t.Context(), time.Second)
+		assert.EqualError(t, err, "timeout: Reset: no deadline is running")
 		assert.Equal(t, t.Context(), ctx)
 	})
 	everywhere(t, func(t *testing.T, v variant) {
@@ -233,18 +238,18 @@ func TestExtendErrors(t *testing.T) {
 			limit time.Duration
 			want  string
 		}{
-			{"negative", mws(ten), false, -1, "timeout: Extend: limit must not be negative"},
-			{"after the deadline", mws(ten), true, time.Minute, "timeout: Extend: no deadline is running"},
+			{"negative", mws(ten), false, -1, "timeout: Reset: limit must not be negative"},
+			{"after the deadline", mws(ten), true, time.Minute, "timeout: Reset: no deadline is running"},
 		} {
 			t.Run(tc.desc, func(t *testing.T) {
 				v.bubble(t, chain(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 					if tc.wait {
 						<-r.Context().Done()
 					}
-					ctx, err := timeout.Extend(r.Context(), tc.limit)
+					ctx, err := timeout.Reset(r.Context(), tc.limit)
 					assert.EqualError(t, err, tc.want)
 					assert.Equal(t, r.Context(), ctx)
-				}), tc.mws...), func(t *testing.T, s *server) { s.get(t) })
+				}), tc.mws...), func(t *testing.T, s *testhttp.Server) { s.Get(t, "/") })
 			})
 		}
 	})

@@ -14,10 +14,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// database is a driver whose queries take for ever.
+// database is a driver whose queries never end.
 type database struct{}
 
 func (database) Connect(context.Context) (driver.Conn, error) { return database{}, nil }
@@ -33,9 +34,8 @@ func (database) QueryContext(ctx context.Context, _ string, _ []driver.NamedValu
 	return nil, ctx.Err()
 }
 
-// What works with a request's context works with this one: it ends calls of
-// database/sql, of net/http, and of a driver that moves the deadline of its
-// connection as pgx does.
+// The context works with what uses a request's context: it ends calls of database/sql,
+// of net/http, and of a driver that moves the deadline of its connection as pgx does.
 func TestContextAsParent(t *testing.T) {
 	stuck := make(chan struct{})
 	upstream := variants[0].start(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-stuck }))
@@ -68,9 +68,9 @@ func TestContextAsParent(t *testing.T) {
 			return err
 		}},
 		{"net/http: a request", func(t *testing.T, ctx context.Context) error {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, upstream.url, http.NoBody)
+			req, err := http.NewRequestWithContext(ctx, http.MethodGet, upstream.URL, http.NoBody)
 			require.NoError(t, err)
-			res, err := upstream.client.Do(req)
+			res, err := upstream.Client().Do(req)
 			if err == nil {
 				_ = res.Body.Close()
 			}
@@ -93,8 +93,8 @@ func TestContextAsParent(t *testing.T) {
 				errs := make(chan error, 1)
 				s := v.start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
 					func(_ http.ResponseWriter, r *http.Request) { errs <- tc.call(t, r.Context()) })))
-				assert.Equal(t, http.StatusGatewayTimeout, s.get(t).status)
-				assert.ErrorIs(t, receive(t, errs, "the end of the call"), context.DeadlineExceeded)
+				assert.Equal(t, http.StatusGatewayTimeout, s.Get(t, "/").Status)
+				assert.ErrorIs(t, testhttp.Await(t, errs, "the end of the call"), context.DeadlineExceeded)
 			})
 		})
 	}

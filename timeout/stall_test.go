@@ -11,10 +11,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// reader reads the whole body, answers if it could, and says how that went.
+// reader reads the whole body, responds if it can, and reports the result.
 func reader(reads chan<- error, ctxs chan<- context.Context) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, err := io.Copy(io.Discard, r.Body)
@@ -28,7 +29,7 @@ func reader(reads chan<- error, ctxs chan<- context.Context) http.Handler {
 	})
 }
 
-// phaseOf is the phase of the *timeout.Error in err.
+// phaseOf returns the phase of the *timeout.Error in err.
 func phaseOf(t *testing.T, err error) timeout.Phase {
 	t.Helper()
 	var e *timeout.Error
@@ -40,8 +41,15 @@ func phaseOf(t *testing.T, err error) timeout.Phase {
 
 const requestTimeout = "Request Timeout\n"
 
-// A client that stalls in its own body gets 408 at the deadline, and the
-// handler's Read is freed.
+// A client that stalls in its body gets a 408 at the deadline, and the handler's Read
+// returns.
+//
+// Reported elsewhere:
+//   - reads and writes stall without a limit per handler, https://github.com/golang/go/issues/16100
+//   - a stalled body holds its handler forever, https://github.com/blinklabs-io/dingo/issues/3943
+//   - the context does not free a Read, https://github.com/stormkit-io/stormkit-io/issues/192
+//   - a stalled body holds a slot forever, https://github.com/moonrhythm/parapet/issues/237
+//   - 503 for a client that has not finished, https://github.com/line/armeria/issues/5579
 func TestStalledBodyHTTP1(t *testing.T) {
 	for _, tc := range []struct {
 		desc   string
@@ -62,33 +70,37 @@ func TestStalledBodyHTTP1(t *testing.T) {
 			t.Parallel()
 			reads, ctxs := make(chan error, 1), make(chan context.Context, 1)
 			s := variants[0].start(t, timeout.New(timeout.Config{Limit: limit})(reader(reads, ctxs)))
-			c := s.dial(t)
+			c := s.Dial(t)
 			began := time.Now()
-			c.send(t, "POST / HTTP/1.1", "Host: test", tc.header, "")
+			c.SendLines(t, "POST / HTTP/1.1", "Host: test", tc.header, "")
 			if strings.Contains(tc.header, "Expect") {
-				res, _, err := c.response(t, http.MethodPost)
+				res, _, err := c.Receive(http.MethodPost)
 				require.NoError(t, err)
 				require.Equal(t, http.StatusContinue, res.StatusCode)
 			}
 			_, err := io.WriteString(c, tc.sent)
 			require.NoError(t, err)
 
-			res, body, err := c.response(t, http.MethodPost)
+			res, body, err := c.Receive(http.MethodPost)
 			require.NoError(t, err)
 			assert.GreaterOrEqual(t, time.Since(began), limit)
 			assert.Equal(t, http.StatusRequestTimeout, res.StatusCode)
 			assert.Equal(t, requestTimeout, body)
 			assert.Equal(t, int64(len(requestTimeout)), res.ContentLength)
 			assert.True(t, res.Close, "Connection: close")
-			assert.Equal(t, timeout.PhaseBody, phaseOf(t, receive(t, reads, "the freed Read")))
+			assert.Equal(t, timeout.PhaseBody, phaseOf(t, testhttp.Await(t, reads, "the freed Read")))
 			ctx := <-ctxs
 			assert.Equal(t, context.DeadlineExceeded, ctx.Err())
 			assert.Equal(t, timeout.PhaseBody, phaseOf(t, context.Cause(ctx)))
-			assert.Empty(t, c.rest(t), "the connection is closed")
+			assert.Empty(t, c.Rest(), "the connection is closed")
 		})
 	}
 }
 
+// Reported elsewhere:
+//   - reads and writes stall without a limit per handler, https://github.com/golang/go/issues/16100
+//   - a stalled body holds its handler forever, https://github.com/blinklabs-io/dingo/issues/3943
+//   - 503 for a client that has not finished, https://github.com/line/armeria/issues/5579
 func TestStalledBodyHTTP2(t *testing.T) {
 	for _, v := range variants[1:] {
 		for _, tc := range []struct {
@@ -106,24 +118,26 @@ func TestStalledBodyHTTP2(t *testing.T) {
 				pr, pw := io.Pipe()
 				defer pw.Close()
 				go func() { _, _ = io.WriteString(pw, tc.sent) }()
-				req := s.request(t, http.MethodPost, pr)
+				req := s.Request(t, http.MethodPost, "/", pr)
 				req.ContentLength = tc.length
-				res := s.do(t, req)
-				assert.Equal(t, http.StatusRequestTimeout, res.status)
-				assert.Equal(t, requestTimeout, res.body)
-				assert.Empty(t, res.header.Get("Connection"))
+				res := s.Do(req)
+				assert.Equal(t, http.StatusRequestTimeout, res.Status)
+				assert.Equal(t, requestTimeout, res.Body)
+				assert.Empty(t, res.Header.Get("Connection"))
 				if !v.touch {
-					assert.NoError(t, res.err)
+					assert.NoError(t, res.Err)
 				}
-				assert.Equal(t, timeout.PhaseBody, phaseOf(t, receive(t, reads, "the freed Read")))
+				assert.Equal(t, timeout.PhaseBody, phaseOf(t, testhttp.Await(t, reads, "the freed Read")))
 				assert.Equal(t, timeout.PhaseBody, phaseOf(t, context.Cause(<-ctxs)))
 			})
 		}
 	}
 }
 
-// 408 is for a client that keeps us waiting. A handler that is slow with a
-// body it has, or has not asked for, is a slow server: 504.
+// 408 is for a slow client. A handler that is slow after it has read the body, or
+// without reading it, is a slow server: 504.
+//
+// Reported elsewhere: 408 for a slow server causes retry storms, https://github.com/tower-rs/tower-http/issues/300
 func TestSlowServerWithBodyIs504(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		for _, tc := range []struct {
@@ -142,15 +156,17 @@ func TestSlowServerWithBodyIs504(t *testing.T) {
 						<-stuck
 					})))
 				defer close(stuck)
-				res := s.do(t, s.request(t, http.MethodPost, strings.NewReader("body")))
-				assert.Equal(t, http.StatusGatewayTimeout, res.status)
+				res := s.Do(s.Request(t, http.MethodPost, "/", strings.NewReader("body")))
+				assert.Equal(t, http.StatusGatewayTimeout, res.Status)
 			})
 		}
 	})
 }
 
-// What a reader gets that comes to a body after the deadline: the same error,
-// and not the i/o timeout by which it was freed, nor another's bytes.
+// Reading the body after the deadline returns the deadline's error, not the i/o
+// timeout that ended a blocked Read, and no bytes of another request.
+//
+// Reported elsewhere: the context does not free a Read, https://github.com/stormkit-io/stormkit-io/issues/192
 func TestBodyAfterTheDeadline(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		reads := make(chan error, 1)
@@ -162,14 +178,16 @@ func TestBodyAfterTheDeadline(t *testing.T) {
 			})))
 		pr, pw := io.Pipe()
 		defer pw.Close()
-		res := s.do(t, s.request(t, http.MethodPost, pr))
-		assert.Equal(t, http.StatusGatewayTimeout, res.status)
-		assert.Error(t, receive(t, reads, "the late Read"))
+		res := s.Do(s.Request(t, http.MethodPost, "/", pr))
+		assert.Equal(t, http.StatusGatewayTimeout, res.Status)
+		assert.Error(t, testhttp.Await(t, reads, "the late Read"))
 	})
 }
 
-// A body that ended in time leaves no read deadline behind that would cancel
-// the next request of the connection (golang/go #70834).
+// After a body that ended in time no read deadline is left that would cancel the next
+// request of the connection (golang/go #70834).
+//
+// Reported elsewhere: a read deadline breaks the next request, https://github.com/golang/go/issues/70834
 func TestNextRequestOfTheConnection(t *testing.T) {
 	s := variants[0].start(t, timeout.New(timeout.Config{Limit: 10 * limit})(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
@@ -177,12 +195,12 @@ func TestNextRequestOfTheConnection(t *testing.T) {
 			assert.NoError(t, err)
 			assert.NoError(t, r.Context().Err())
 		})))
-	c := s.dial(t)
+	c := s.Dial(t)
 	for range 2 {
-		c.send(t, "POST / HTTP/1.1", "Host: test", "Content-Length: 4", "")
+		c.SendLines(t, "POST / HTTP/1.1", "Host: test", "Content-Length: 4", "")
 		_, err := io.WriteString(c, "body")
 		require.NoError(t, err)
-		res, body, err := c.response(t, http.MethodPost)
+		res, body, err := c.Receive(http.MethodPost)
 		require.NoError(t, err)
 		assert.Equal(t, http.StatusOK, res.StatusCode)
 		assert.Equal(t, "body", body)
@@ -190,7 +208,7 @@ func TestNextRequestOfTheConnection(t *testing.T) {
 	}
 }
 
-// endless writes until it no longer can, and then says why its context ended.
+// endless writes until a write fails, and then reports why its context ended.
 func endless(freed chan<- error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		for p := make([]byte, 64<<10); ; {
@@ -203,34 +221,38 @@ func endless(freed chan<- error) http.Handler {
 	})
 }
 
-// A client that does not read: the handler's Write is freed, and what the
-// client finds when it reads at last is no clean end.
+// If the client does not read, the handler's blocked Write fails at the deadline, and
+// the client does not find a complete response when it reads.
+//
+// Reported elsewhere:
+//   - reads and writes stall without a limit per handler, https://github.com/golang/go/issues/16100
+//   - streams are stuck in Write, https://github.com/launchdarkly/eventsource/issues/78
 func TestClientThatDoesNotRead(t *testing.T) {
 	t.Run("HTTP/1", func(t *testing.T) {
 		freed := make(chan error, 1)
 		s := variants[0].start(t, timeout.New(timeout.Config{Limit: limit})(endless(freed)))
-		c := s.dial(t)
-		c.get(t, http.MethodGet)
-		assert.Equal(t, timeout.PhaseResponse, phaseOf(t, receive(t, freed, "the freed Write")))
-		_, _, err := c.response(t, http.MethodGet)
+		c := s.Dial(t)
+		c.SendHead(t, http.MethodGet)
+		assert.Equal(t, timeout.PhaseResponse, phaseOf(t, testhttp.Await(t, freed, "the freed Write")))
+		_, _, err := c.Receive(http.MethodGet)
 		assert.Error(t, err)
 	})
 	for _, v := range variants[1:] {
 		t.Run(v.desc, func(t *testing.T) {
 			freed := make(chan error, 1)
 			s := v.start(t, timeout.New(timeout.Config{Limit: limit})(endless(freed)))
-			res, err := s.client.Do(s.request(t, http.MethodGet, http.NoBody))
+			res, err := s.Client().Do(s.Request(t, http.MethodGet, "/", http.NoBody))
 			require.NoError(t, err)
 			defer res.Body.Close()
-			assert.Equal(t, timeout.PhaseResponse, phaseOf(t, receive(t, freed, "the freed Write")))
+			assert.Equal(t, timeout.PhaseResponse, phaseOf(t, testhttp.Await(t, freed, "the freed Write")))
 			_, err = io.Copy(io.Discard, res.Body)
 			assert.Error(t, err)
 		})
 	}
 }
 
-// The same for io.Copy from a source that is silent: the source is the
-// handler's own affair, but nothing waits for it.
+// The same with io.Copy from a source that blocks: the handler stays blocked, but the
+// client does not wait for it.
 func TestSilentSource(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		pr, pw := io.Pipe()
@@ -240,10 +262,10 @@ func TestSilentSource(t *testing.T) {
 				_, err := io.Copy(w, pr)
 				copied <- err
 			})))
-		res := s.get(t)
-		assert.True(t, res.err != nil || res.status == http.StatusGatewayTimeout, "%+v", res)
+		res := s.Get(t, "/")
+		assert.True(t, res.Err != nil || res.Status == http.StatusGatewayTimeout, "%+v", res)
 		_, _ = pw.Write([]byte("at last"))
-		err := receive(t, copied, "the copy")
+		err := testhttp.Await(t, copied, "the copy")
 		assert.ErrorIs(t, err, http.ErrHandlerTimeout)
 	})
 }

@@ -13,13 +13,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
 const gatewayTimeout = "Gateway Timeout\n"
 
-// A handler that ignores its context: the complete 504 is with the client while
-// the handler is still stuck.
+// If the handler ignores its context, the client gets the complete 504 while the
+// handler is still stuck.
+//
+// Reported elsewhere: the answer waits for the handler, https://github.com/gin-contrib/timeout/issues/84
 func TestStuckHandler(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		stuck := make(chan struct{})
@@ -29,14 +32,14 @@ func TestStuckHandler(t *testing.T) {
 				<-stuck
 			})))
 		defer close(stuck)
-		res := s.get(t)
-		assert.Equal(t, http.StatusGatewayTimeout, res.status)
-		assert.Equal(t, gatewayTimeout, res.body)
-		assert.Equal(t, strconv.Itoa(len(gatewayTimeout)), res.header.Get("Content-Length"))
-		assert.Empty(t, res.header.Get("Etag"), "the 504 drops the headers of the success that was given up")
-		assert.GreaterOrEqual(t, res.took, limit)
+		res := s.Get(t, "/")
+		assert.Equal(t, http.StatusGatewayTimeout, res.Status)
+		assert.Equal(t, gatewayTimeout, res.Body)
+		assert.Equal(t, strconv.Itoa(len(gatewayTimeout)), res.Header.Get("Content-Length"))
+		assert.Empty(t, res.Header.Get("Etag"), "the 504 drops the headers of the success that was given up")
+		assert.GreaterOrEqual(t, res.Took, limit)
 		if !v.touch { // in place, the end of the stream comes as a reset
-			assert.NoError(t, res.err)
+			assert.NoError(t, res.Err)
 		}
 	})
 }
@@ -49,9 +52,9 @@ func TestStuckHandlerHTTP1(t *testing.T) {
 			<-stuck
 		})))
 	defer close(stuck)
-	c := s.dial(t)
-	c.get(t, http.MethodGet)
-	res, body, err := c.response(t, http.MethodGet)
+	c := s.Dial(t)
+	c.SendHead(t, http.MethodGet)
+	res, body, err := c.Receive(http.MethodGet)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusGatewayTimeout, res.StatusCode)
 	assert.Equal(t, gatewayTimeout, body)
@@ -60,13 +63,13 @@ func TestStuckHandlerHTTP1(t *testing.T) {
 	assert.Contains(t, <-stack, "net/http.(*conn).serve(", "the handler runs where net/http put it")
 }
 
-// Not one goroutine more than without the middleware.
+// A stuck handler costs no goroutine in addition to its own.
 func TestStuckHandlersHTTP1CostNoGoroutine(t *testing.T) {
 	const requests = 50
 	var n [2]int
 	for i, mw := range []func(http.Handler) http.Handler{
 		func(h http.Handler) http.Handler { return h },
-		timeout.New(timeout.Config{Limit: watchdog}),
+		timeout.New(timeout.Config{Limit: testhttp.Patience}),
 	} {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			before := runtime.NumGoroutine()
@@ -81,7 +84,7 @@ func TestStuckHandlersHTTP1CostNoGoroutine(t *testing.T) {
 				})))
 			defer close(stuck)
 			for range requests {
-				s.dial(t).get(t, http.MethodGet)
+				s.Dial(t).SendHead(t, http.MethodGet)
 				<-in
 			}
 			settled(func() bool { return runtime.NumGoroutine()-before <= 2*requests+5 })
@@ -91,30 +94,29 @@ func TestStuckHandlersHTTP1CostNoGoroutine(t *testing.T) {
 	assert.InDelta(t, n[0], n[1], 5, "requests of %d goroutines bare, %d with a deadline", n[0], n[1])
 }
 
-// settled waits a little for what is only eventually true.
+// settled waits for what is only eventually true.
 func settled(ok func() bool) {
 	for end := time.Now().Add(time.Second); !ok() && time.Now().Before(end); {
 		runtime.Gosched()
 	}
 }
 
-// A pipelined request must not be served after an answer that said
-// Connection: close.
+// A pipelined request is not served after a response that announced Connection: close.
 func TestStuckHandlerHTTP1ClosesConnection(t *testing.T) {
 	stuck := make(chan struct{})
 	s := variants[0].start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
 		func(http.ResponseWriter, *http.Request) { <-stuck })))
-	c := s.dial(t)
-	c.get(t, http.MethodGet)
-	c.get(t, http.MethodGet)
-	_, _, err := c.response(t, http.MethodGet)
+	c := s.Dial(t)
+	c.SendHead(t, http.MethodGet)
+	c.SendHead(t, http.MethodGet)
+	_, _, err := c.Receive(http.MethodGet)
 	require.NoError(t, err)
 	close(stuck)
-	assert.Empty(t, c.rest(t))
+	assert.Empty(t, c.Rest())
 }
 
-// On HTTP/2 the answer ends the stream while the handler is stuck, and the
-// connection serves on: no GOAWAY, which Connection: close would have sent.
+// On HTTP/2 the response ends the stream while the handler is stuck, and the connection
+// stays open: there is no GOAWAY, which Connection: close would have sent.
 func TestStuckHandlerHTTP2KeepsConnection(t *testing.T) {
 	stuck, stack := make(chan struct{}), make(chan string, 1)
 	s := variants[1].start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
@@ -128,18 +130,18 @@ func TestStuckHandlerHTTP2KeepsConnection(t *testing.T) {
 	var conns []httptrace.GotConnInfo
 	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { conns = append(conns, i) }}
 	for _, path := range []string{"/", "/stuck", "/", "/stuck", "/"} {
-		req := s.request(t, http.MethodGet, http.NoBody)
+		req := s.Request(t, http.MethodGet, "/", http.NoBody)
 		req.URL.Path = path
-		res := s.do(t, req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
-		require.NoError(t, res.err, "the stream ends while the handler is stuck")
-		assert.Empty(t, res.header.Get("Connection"))
+		res := s.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+		require.NoError(t, res.Err, "the stream ends while the handler is stuck")
+		assert.Empty(t, res.Header.Get("Connection"))
 		if path == "/stuck" {
-			assert.Equal(t, http.StatusGatewayTimeout, res.status)
+			assert.Equal(t, http.StatusGatewayTimeout, res.Status)
 			own, _, _ := strings.Cut(<-stack, "created by")
 			assert.NotContains(t, own, "net/http.(*http2serverConn)")
-			assert.Contains(t, own, "serveApart", "on a goroutine of its own")
+			assert.Contains(t, own, "runDetached", "on a goroutine of its own")
 		} else {
-			assert.Equal(t, http.StatusOK, res.status)
+			assert.Equal(t, http.StatusOK, res.Status)
 		}
 	}
 	require.Len(t, conns, 5)
@@ -148,9 +150,13 @@ func TestStuckHandlerHTTP2KeepsConnection(t *testing.T) {
 	}
 }
 
-// Where something has touched the request first the handler is not given a
-// goroutine: at the deadline the client has all of the answer, and the end of
-// the stream as a reset. The connection serves on all the same.
+// If other middleware is outside, the handler does not run on its own goroutine. At the
+// deadline the client gets the complete response and then a reset of the stream. The
+// connection stays open.
+//
+// Reported elsewhere:
+//   - a race between the handler and the framework's context, https://github.com/gin-contrib/timeout/issues/34
+//   - a pooled context is reused while the handler runs, https://github.com/gin-contrib/timeout/issues/67
 func TestStuckHandlerHTTP2InPlace(t *testing.T) {
 	stuck, stack := make(chan struct{}), make(chan string, 2)
 	s := variants[2].start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
@@ -162,19 +168,21 @@ func TestStuckHandlerHTTP2InPlace(t *testing.T) {
 	var conns []httptrace.GotConnInfo
 	trace := &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { conns = append(conns, i) }}
 	for range 2 {
-		req := s.request(t, http.MethodGet, http.NoBody)
-		res := s.do(t, req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
-		assert.Equal(t, http.StatusGatewayTimeout, res.status)
-		assert.Equal(t, gatewayTimeout, res.body)
-		assert.Empty(t, res.header.Get("Connection"))
-		assert.NotContains(t, <-stack, "serveApart")
+		req := s.Request(t, http.MethodGet, "/", http.NoBody)
+		res := s.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+		assert.Equal(t, http.StatusGatewayTimeout, res.Status)
+		assert.Equal(t, gatewayTimeout, res.Body)
+		assert.Empty(t, res.Header.Get("Connection"))
+		assert.NotContains(t, <-stack, "runDetached")
 	}
 	require.Len(t, conns, 2)
 	assert.True(t, conns[1].Reused)
 }
 
-// A handler that does listen and answers late is answered for all the same:
-// one that reached the deadline is never turned into a success.
+// A handler that follows its context and responds late does not turn the 504 into a
+// success.
+//
+// Reported elsewhere: headers were already written, and are lost, https://github.com/gin-contrib/timeout/issues/51
 func TestLateAnswerIsRefused(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		wrote := make(chan error, 1)
@@ -185,17 +193,18 @@ func TestLateAnswerIsRefused(t *testing.T) {
 				_, err := w.Write([]byte("late"))
 				wrote <- err
 			})))
-		res := s.get(t)
-		assert.Equal(t, http.StatusGatewayTimeout, res.status)
-		assert.Equal(t, gatewayTimeout, res.body)
-		assert.ErrorIs(t, receive(t, wrote, "the late Write"), http.ErrHandlerTimeout)
-		assert.NotContains(t, s.log.String(), "superfluous")
+		res := s.Get(t, "/")
+		assert.Equal(t, http.StatusGatewayTimeout, res.Status)
+		assert.Equal(t, gatewayTimeout, res.Body)
+		assert.ErrorIs(t, testhttp.Await(t, wrote, "the late Write"), http.ErrHandlerTimeout)
+		assert.NotContains(t, s.Log.String(), "superfluous")
 	})
 }
 
-// A handler that finished in time is never turned into a timeout, however
-// close it was: at the very moment of the deadline either is right, but never
-// a mixture.
+// A handler that returned in time never causes a timeout, however close it was. At the
+// very moment of the deadline either result is right, but never a mixture.
+//
+// Reported elsewhere: the wrong status, https://github.com/labstack/echo/issues/1804
 func TestAtTheDeadline(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		v.bubble(t, timeout.New(timeout.Config{Limit: time.Second})(http.HandlerFunc(
@@ -203,16 +212,16 @@ func TestAtTheDeadline(t *testing.T) {
 				<-time.After(time.Second)
 				w.Header().Set("Content-Length", "2")
 				_, _ = w.Write([]byte("ok"))
-			})), func(t *testing.T, s *server) {
+			})), func(t *testing.T, s *testhttp.Server) {
 			for range 50 {
-				switch res := s.get(t); res.status {
+				switch res := s.Get(t, "/"); res.Status {
 				case http.StatusOK:
-					assert.Equal(t, "ok", res.body)
-					assert.NoError(t, res.err)
+					assert.Equal(t, "ok", res.Body)
+					assert.NoError(t, res.Err)
 				case http.StatusGatewayTimeout:
-					assert.Equal(t, gatewayTimeout, res.body)
+					assert.Equal(t, gatewayTimeout, res.Body)
 				default:
-					assert.Error(t, res.err) // begun, and cut
+					assert.Error(t, res.Err) // begun, and cut
 				}
 			}
 		})

@@ -5,70 +5,73 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/bulwark-go/bulwark/internal/answer"
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
 
-// New returns the middleware. It panics if cfg is wrong, with every bad field
-// named.
+// New returns middleware that enforces cfg.Limit. It panics if cfg is wrong, and
+// names every bad field.
 //
-// # The answer
+// # The response at the deadline
 //
-// An answer carries the headers that outer middleware set and none of those the
-// handler had prepared. [Config.ErrorHandler] writes another; one that writes
-// nothing gets the default, a line of plain text.
+// The response has the headers that outer middleware set, but no header that the
+// handler set. [Config.ErrorHandler] can write the response.
 //
-// A broken transfer is an early end of the connection on HTTP/1, a reset of it
-// where only its end ends the body (HTTP/1.0), and RST_STREAM on HTTP/2; a
-// recovery outside that swallows the panic (http.ErrAbortHandler) by which
-// net/http is told cannot make it whole. (On HTTP/1 it takes a hijack to close a
-// connection whose handler is stuck, so a ConnState hook sees StateHijacked
-// last, and Server.Shutdown waits for it no more.) A response of which the last
-// byte had already gone out on HTTP/1, as its Content-Length says, is complete,
-// and nobody can take that back. So between in time and too late there is a
-// third outcome: a handler whose response has begun has until the deadline to
-// return as well. A handler that is in time is never turned into a timeout, and
-// one that is late never into a success.
+// Once a response has started, the handler must also return before the deadline, or
+// the response is aborted. (On HTTP/1, a response whose full Content-Length has
+// been sent is complete and stays so.) A handler that returns in time is never
+// reported as a timeout, and a late handler is never reported as a success.
+//
+// How a response is aborted depends on the protocol. On HTTP/1 the connection is
+// closed early, or reset if only its end marks the end of the body (HTTP/1.0). On
+// HTTP/2 the stream is reset. The outermost Bulwark middleware also panics with
+// http.ErrAbortHandler. Even if middleware outside it recovers that panic, the
+// response does not look complete. On HTTP/1, the connection of a stuck handler is
+// hijacked and then closed. So the last state that a ConnState hook sees is
+// StateHijacked, and Server.Shutdown does not wait for the handler.
 //
 // # Streams: SSE and WebSocket
 //
-// With [Config.Stream], Limit bounds the time to the first byte only. From then
-// on a response may last for as long as it likes, if it is never silent for
-// longer than Stream: neither because the handler writes nothing (so send SSE
-// comments as a heartbeat), nor because the client takes nothing.
+// With [Config.Stream], Limit bounds only the time to the first byte. After that
+// the response may take any time, as long as it is never idle for longer than
+// Stream. It is idle while the handler writes nothing, or while the client reads
+// nothing. For server-sent events, let the handler send comments as a heartbeat.
 //
-// A hijack and a 101 Switching Protocols lift the deadline: the connection is
-// then the application's to bound. No header of a request does, whatever it
-// asks for.
+// A hijack and a 101 Switching Protocols response lift the deadline. The
+// application must then bound the connection. No request header can lift the
+// deadline.
 //
 // # HTTP/2
 //
-// On HTTP/1 the handler runs on the goroutine where net/http put it, and the
-// timer's goroutine writes the answer beside it. On HTTP/2 a stream ends only
-// when the handler's goroutine returns; so there the handler is given a
-// goroutine of its own, and is left behind at the deadline. The connection lives
-// on: an answer on HTTP/2 never says Connection: close, which would end every
-// stream of it.
+// On HTTP/1 the handler runs on net/http's goroutine, and the timer's goroutine
+// writes the response at the deadline. On HTTP/2 a stream ends only when net/http's
+// goroutine returns. So on HTTP/2 the handler runs on its own goroutine. If the
+// handler is still running at the deadline, it is abandoned. The connection stays
+// open: a response on HTTP/2 never has Connection: close, which would end all
+// streams of the connection.
 //
-// That goroutine is started only where this package is provably the first to
-// touch the request, with nothing but Bulwark between it and net/http's server.
-// A router that pools its contexts takes one back when ServeHTTP returns: a
-// handler left behind would read the next request's. Everywhere else the handler
-// runs in place, and the end of the answer is a reset of the stream instead of
-// its proper end. Clients have the whole answer by then; some report the reset
-// all the same. So let the middleware stand outermost, or behind package logging.
+// This is safe only if nothing outside New reuses the state of a request when
+// ServeHTTP returns. Routers that pool their contexts do reuse it: an abandoned
+// handler would read the next request's state. New therefore uses a goroutine only
+// if nothing but Bulwark's middleware is between New and net/http's server, or if
+// [Config.Detach] is set. Otherwise the handler runs on net/http's goroutine. If
+// the handler then does not return within 5 ms after the deadline, the complete
+// response is followed by a reset of the stream, which some clients report as an
+// error. To avoid this, make Bulwark's middleware the server's Handler.
 //
-// A panic keeps its value on its way through. From the goroutine of HTTP/2 its
-// stack goes to the server's ErrorLog, since it would be lost otherwise. One
-// after the deadline has nobody left to recover it: it goes to the log line of
-// package logging, without that to the ErrorLog.
+// If the handler runs on its own goroutine and panics, the panic continues on
+// net/http's goroutine with the same value. The handler's stack would be lost
+// there, so it is written to the server's ErrorLog. A panic after the deadline is
+// too late for a response. Package logging records it; without that package it is
+// written to the server's ErrorLog.
 //
 // # Gin and Echo
 //
-// Wrap the whole engine: http.Server{Handler: mw(engine)}. It needs no adapter,
-// and the engine takes its context back when the handler has really returned. On
-// a route or a group use bulwarkgin.Wrap and bulwarkecho.Wrap. [Override] works
-// on a route inside an engine that is wrapped as a whole, and does not need New
-// there: it speaks to the deadline of the request.
+// Wrap the whole engine: http.Server{Handler: mw(engine)}. This needs no adapter,
+// and it is safe on HTTP/2: the engine reuses its context only after the handler
+// has returned. To use New on a route or a group, use bulwarkgin.Wrap or
+// bulwarkecho.Wrap. [Override] works on a route of an engine that is wrapped as a
+// whole.
 func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("timeout: " + err.Error())
@@ -76,114 +79,95 @@ func New(cfg Config) func(http.Handler) http.Handler {
 	alarms := &exchange.Alarms{}
 	return func(next http.Handler) http.Handler {
 		h := &handler{Config: cfg, next: next}
-		h.rules = exchange.Rules{Policy: h, Stream: cfg.Stream, Max: cfg.Max, Cooperative: cfg.Cooperative, Alarms: alarms}
-		h.usual = exchange.Term{Rules: &h.rules, At: cfg.Limit}
+		h.rules = exchange.Rules{
+			Responder: h, Stream: cfg.Stream, Max: cfg.Max, Cooperative: cfg.Cooperative, Detach: cfg.Detach,
+			Alarms: alarms, Router: exchange.RouterOf(next),
+		}
+		h.standard = exchange.Deadline{Rules: &h.rules, At: cfg.Limit}
 		return h
 	}
 }
 
 type handler struct {
 	Config
-	next  http.Handler
-	rules exchange.Rules
-	usual exchange.Term // of a request that came just now and whose caller gives no budget
+	next     http.Handler
+	rules    exchange.Rules
+	standard exchange.Deadline // for a request without a budget, if this is the outermost middleware
 }
 
-func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x, w, r, owner := exchange.Enter(w, r)
-	if owner {
-		defer x.Leave()
-	}
-	h.serve(x, w, r, owner)
-	if owner {
-		x.Returned()
-	}
-}
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { exchange.Serve(w, r, h) }
 
-func (h *handler) serve(x *exchange.Exchange, w http.ResponseWriter, r *http.Request, owner bool) {
-	term, err := h.term(x, r, owner)
+// ExchangeRouter lets a deadline outside find the route.
+func (h *handler) ExchangeRouter() exchange.Router { return h.rules.Router }
+
+// ExchangeNext lets a deadline inside find out which middleware is around it.
+func (h *handler) ExchangeNext() http.Handler { return h.next }
+
+// ServeExchange implements exchange.Handler.
+func (h *handler) ServeExchange(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+	d, err := h.deadline(x, r)
 	if err != nil {
-		x.Refuse(err)
-		h.refuse(w, r, err)
+		x.Notes.Refuse(err)
+		answer.Refuse(x, w, r, err, h.ErrorHandler, func(w http.ResponseWriter) { h.Default(w, err) })
 		return
 	}
 	if h.ErrorHandler != nil {
-		x.KeepForAnswer(r.Header)
+		x.KeepNegotiationHeaders(r.Header)
 	}
-	if !h.Cooperative && x.Detachable(w, r) && !x.Armed() {
-		x.ServeDetached(x.Arm(term, true), owner, h.next, w, r)
-		return
-	}
-	before := x.Arm(term, false)
-	if before != nil && before.Rules != nil { // an Override outside may say otherwise
-		if at, ok := r.Context().Deadline(); !ok || x.Start().Add(term.At).Before(at) {
-			r = r.WithContext(x.Moved(r.Context(), term))
-		}
-	}
-	x.ServeArmed(before, owner, h.next, w, r)
+	x.ServeUntil(d, h.next, w, r)
 }
 
-// justNow is how long before us a middleware outside may have seen the request
-// for the two to count as one arrival. No timer is more exact.
-const justNow = 100 * time.Microsecond
+// If the exchange is younger than sameArrival, the deadline counts from the start
+// of the exchange. Timers are no more precise than this.
+const sameArrival = 100 * time.Microsecond
 
-// term is the deadline of this request, or why it is refused.
-func (h *handler) term(x *exchange.Exchange, r *http.Request, owner bool) (*exchange.Term, *Error) {
-	var began time.Duration // the exchange begins with its owner
-	if !owner {
-		if began = x.Now(); began < justNow {
+// deadline returns the deadline of this request, or why the request is refused.
+func (h *handler) deadline(x *exchange.Exchange, r *http.Request) (*exchange.Deadline, *Error) {
+	var began time.Duration
+	if !x.OwnedBy(h) {
+		if began = x.Now(); began < sameArrival {
 			began = 0
 		}
 	}
 	trusted := h.TrustCaller != nil && h.TrustCaller(r)
 	if began == 0 && !trusted {
-		return &h.usual, nil
+		return &h.standard, nil
 	}
-	t, limit := h.usual, h.Limit
+	d, limit := h.standard, h.Limit
 	if trusted {
 		budget, ok, err := callerBudget(r.Header)
 		if err != nil {
-			x.Remark(err)
+			x.Notes.Warn(err)
 		}
 		switch {
 		case !ok:
 		case budget <= 0 || budget < h.MinBudget:
 			return nil, &Error{Limit: budget, Phase: PhaseBudget, Caller: true}
-		case h.Max > 0:
-			t.Budget, limit = budget, min(budget, h.Max)
 		default:
-			t.Budget, limit = budget, min(budget, limit)
+			d.Budget, limit = budget, min(budget, max(limit, h.MaxCaller))
 		}
 	}
-	t.Began, t.At = began, began+limit
-	return &t, nil
+	d.Began, d.At = began, sum(began, limit)
+	return &d, nil
 }
 
-func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err *Error) {
-	if h.ErrorHandler != nil {
-		h.ErrorHandler(w, r, err)
-		return
+// Cause implements exchange.Responder.
+func (h *handler) Cause(d *exchange.Deadline, elapsed time.Duration, p exchange.Phase) error {
+	if p == exchange.PhaseResponse && d.Stream > 0 { // it was idle for too long
+		return &Error{Limit: d.Stream, Elapsed: elapsed, Phase: PhaseResponse}
 	}
-	h.Default(w, err)
+	limit := d.At - d.Began
+	return &Error{Limit: limit, Elapsed: elapsed, Phase: Phase(p), Caller: d.Budget > 0 && d.Budget == limit}
 }
 
-// Cause implements exchange.Policy.
-func (h *handler) Cause(t *exchange.Term, elapsed time.Duration, p exchange.Phase) error {
-	if p == exchange.PhaseResponse && t.Stream > 0 { // the silence was too long
-		return &Error{Limit: t.Stream, Elapsed: elapsed, Phase: PhaseResponse}
-	}
-	limit := t.At - t.Began
-	return &Error{Limit: limit, Elapsed: elapsed, Phase: Phase(p), Caller: t.Budget > 0 && t.Budget == limit}
-}
-
-// Answer implements exchange.Policy.
+// Answer implements exchange.Responder.
 func (h *handler) Answer(w http.ResponseWriter, r *http.Request, err error) {
 	if h.ErrorHandler != nil {
 		h.ErrorHandler(w, r, err)
 	}
 }
 
-// Default implements exchange.Policy.
+// Default implements exchange.Responder.
 func (h *handler) Default(w http.ResponseWriter, err error) {
 	status := http.StatusGatewayTimeout
 	if e, ok := errors.AsType[*Error](err); ok {

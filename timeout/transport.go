@@ -6,55 +6,71 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/bulwark-go/bulwark/internal/roundtrip"
 )
 
-// TransportConfig configures [NewTransport].
+// TransportConfig configures [NewTransport]. The zero value of every field means
+// the documented default.
 type TransportConfig struct {
-	// Base makes the requests. Default: http.DefaultTransport at the time of
-	// the request.
+	// Base makes the requests. Default: the value of http.DefaultTransport when
+	// NewTransport is called.
 	Base http.RoundTripper
 
-	// Limit bounds each attempt from the first byte sent to the end of the
-	// response's body. Default 0: only the context's deadline does.
+	// Limit bounds each attempt, from the call of RoundTrip to the end of the
+	// response body. Default 0: only the deadline of the request's context bounds
+	// it.
 	Limit time.Duration
 
-	// Reserve is kept back from what is told to the server, for our own work
-	// after its answer. Default 0.
+	// Reserve is subtracted from the budget that is sent to the server, to leave time
+	// for the caller's own work after the response. Default 0.
 	Reserve time.Duration
 
-	// MinBudget is the least that must be left after Reserve for an attempt to
-	// be made at all. Default 0: more than nothing.
+	// MinBudget is the smallest budget, after Reserve, with which an attempt is
+	// started. Default 0: an attempt is started unless the budget is spent.
 	MinBudget time.Duration
 
-	// Header tells the server how long it has. Its dialect follows the name:
-	// grpc-timeout, anything else in whole milliseconds. Default
+	// Header is the request header that carries the budget. The value is in whole
+	// milliseconds or, if the header is grpc-timeout, in gRPC's format. Default
 	// X-Request-Timeout-Ms.
 	Header string
 }
 
-// NewTransport returns a RoundTripper that bounds every attempt, tells the
-// server how much time is left, and refuses to start one that cannot end well.
-// The limit covers the body: the context lives until the body is read to its
-// end or closed. What remains is computed anew for each attempt, so a retry
-// around it sees the budget shrink.
+// NewTransport returns a RoundTripper that bounds every attempt, sends the server
+// the remaining time as its budget, and does not start an attempt whose budget is
+// too small. The limit includes the body: the context is canceled when the body has
+// been read to its end or closed. The budget is computed for each attempt, so it
+// shrinks from one retry to the next. NewTransport panics if cfg is wrong.
 //
-// When time is up the error, from RoundTrip or from reading the body, is an
-// *[Error]; the caller's own cancellation stays context.Canceled. A switched
-// protocol (101) lifts the limit. It panics if cfg is wrong.
+// When the limit or the deadline of the request's context has passed, RoundTrip and
+// reads of the body return an *[Error]. It wraps the context's cause, and the error
+// of Base if that error has more details. All other errors are returned unchanged,
+// such as context.Canceled if the caller cancels the request, or the error of a
+// deadline that Base sets.
+//
+// A response that switches protocols (101, or a successful CONNECT) lifts Limit. A
+// request that has neither a Limit nor a deadline is passed to Base unchanged.
+// "Outbound" in the package comment gives the order of the transports.
 func NewTransport(cfg TransportConfig) http.RoundTripper {
-	if err := cfg.validate(); err != nil {
+	base, err := roundtrip.Base(cfg.Base)
+	if err := cfg.validate(err); err != nil {
 		panic("timeout: " + err.Error())
 	}
 	if cfg.Header == "" {
 		cfg.Header = requestHeader
 	}
 	cfg.Header = http.CanonicalHeaderKey(cfg.Header)
-	return &transport{cfg}
+	return roundtrip.New(base, cfg.begin)
 }
 
-func (c TransportConfig) validate() error {
+func (c TransportConfig) validate(base error) error {
 	var errs []error
+	if base != nil {
+		errs = append(errs, base)
+	}
 	for _, f := range []struct {
 		name  string
 		value time.Duration
@@ -63,111 +79,160 @@ func (c TransportConfig) validate() error {
 			errs = append(errs, fmt.Errorf("%s must not be negative", f.name))
 		}
 	}
+	if c.Header != "" && !isToken(c.Header) {
+		errs = append(errs, fmt.Errorf("Header %q is not a header name", c.Header))
+	}
 	return joined(errs)
 }
 
-type transport struct{ TransportConfig }
+// isToken reports whether s is a token of RFC 9110 section 5.6.2.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte(`"(),/:;<=>?@[\]{}`, c) >= 0 {
+			return false
+		}
+	}
+	return true
+}
 
-func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	a := &attempt{began: time.Now(), limit: t.Limit}
-	if at, ok := req.Context().Deadline(); ok {
+// begin implements roundtrip.Begin.
+func (c TransportConfig) begin(req *http.Request) (*http.Request, roundtrip.Call, error) {
+	a := &attempt{ctx: req.Context(), began: time.Now(), limit: c.Limit}
+	if at, ok := a.ctx.Deadline(); ok {
+		a.deadline = at
 		if left := at.Sub(a.began); a.limit == 0 || left < a.limit {
-			a.limit, a.callers = left, true
+			a.limit, a.fromCaller = left, true
 		}
 	}
-	if a.limit == 0 && !a.callers { // nothing bounds it, nothing is told
-		return t.base().RoundTrip(req)
+	if a.limit == 0 && !a.fromCaller { // it has no limit
+		return req, nil, nil
 	}
-	budget := a.limit - t.Reserve
-	if budget <= 0 || budget < t.MinBudget {
-		if req.Body != nil {
-			_ = req.Body.Close() // as a RoundTripper must
-		}
-		return nil, &Error{Limit: budget, Phase: PhaseBudget, Caller: a.callers}
+	if a.ctx.Err() != nil { // as http.Transport does
+		return nil, nil, context.Cause(a.ctx)
 	}
-	ctx, cancel := context.WithCancelCause(req.Context())
-	a.ctx, a.cancel = ctx, cancel
-	a.timer = time.AfterFunc(a.limit, func() { cancel(a.error(PhaseHandler)) })
-	out := req.Clone(ctx)
-	out.Header.Set(t.Header, formatBudget(t.Header, budget))
-	res, err := t.base().RoundTrip(out)
-	if err != nil {
-		err = a.explain(err)
-		a.end()
-		return nil, err
+	budget := a.limit - c.Reserve
+	if budget <= 0 || budget < c.MinBudget {
+		return nil, nil, &Error{Limit: budget, Phase: PhaseBudget, Caller: a.fromCaller}
 	}
-	a.attach(res)
-	return res, nil
+	if !a.fromCaller {
+		ctx, cancel := context.WithCancelCause(a.ctx)
+		a.ctx, a.cancel = ctx, cancel
+		a.timer = time.AfterFunc(a.limit, func() {
+			e := a.error()
+			a.expired.Store(e)
+			cancel(e)
+		})
+	}
+	out := roundtrip.Copy(a.ctx, req)
+	roundtrip.SetHeader(out, c.Header, formatBudget(c.Header, budget))
+	return out, a, nil
 }
 
-func (t *transport) base() http.RoundTripper {
-	if t.Base != nil {
-		return t.Base
-	}
-	return http.DefaultTransport
-}
-
-// attempt is one request on its way.
+// attempt is one outbound request. It implements roundtrip.Call.
 type attempt struct {
-	began   time.Time
-	limit   time.Duration
-	callers bool            // the limit is that of the context
-	ctx     context.Context //nolint:containedctx // it lives as long as the body
+	ctx        context.Context
+	began      time.Time
+	deadline   time.Time // of the caller's context; zero if it has none
+	limit      time.Duration
+	fromCaller bool // the caller's context has the limit, and enforces it
+
+	// Set if limit is TransportConfig.Limit.
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer
+	expired atomic.Pointer[Error]
+
+	ended atomic.Bool // a later error has nothing to do with the deadline
 }
 
-func (a *attempt) error(p Phase) *Error {
-	return &Error{Limit: a.limit, Elapsed: time.Since(a.began), Phase: p, Caller: a.callers}
+func (a *attempt) error() *Error {
+	return &Error{Limit: a.limit, Elapsed: time.Since(a.began), Phase: PhaseHandler, Caller: a.fromCaller}
 }
 
-// explain is the *Error if time is up, and err as it is for everything else.
+// explain returns an *Error if the limit or the deadline has passed, and otherwise
+// err.
 func (a *attempt) explain(err error) error {
-	if e, ok := errors.AsType[*Error](context.Cause(a.ctx)); ok {
-		return e
+	e, cause := a.timeUp()
+	if e == nil {
+		return err
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return a.error(PhaseHandler) // the context was faster than the timer
+	if in, ok := errors.AsType[*Error](err); ok && in == e {
+		return err
 	}
-	return err
+	if errors.Is(err, context.Canceled) || err == context.DeadlineExceeded { //nolint:errorlint // a wrapped one says more
+		if err = cause; err == nil {
+			return e
+		}
+	}
+	more := *e
+	more.below = err
+	return &more
+}
+
+// timeUp returns an *Error if the limit or the caller's deadline has ended the
+// attempt. For a deadline it also returns the cause of the caller's context.
+func (a *attempt) timeUp() (*Error, error) {
+	cause := context.Cause(a.ctx)
+	if e := a.expired.Load(); e != nil && cause == e { //nolint:errorlint // the very one
+		return e, nil
+	}
+	switch err := a.ctx.Err(); {
+	case err == context.DeadlineExceeded:
+	case err == nil && !a.deadline.IsZero() && !time.Now().Before(a.deadline):
+		// A dialer or http.Client.Timeout was faster than the context.
+		cause = nil
+	default:
+		return nil, nil //nolint:nilnil // time is not up, and there is no cause
+	}
+	if cause == context.DeadlineExceeded { //nolint:errorlint // it says no more than Error does
+		cause = nil
+	}
+	e := a.error()
+	if !a.deadline.IsZero() {
+		e.Limit, e.Caller = a.deadline.Sub(a.began), true
+	}
+	return e, cause
 }
 
 func (a *attempt) end() {
-	a.timer.Stop()
-	a.cancel(nil)
-}
-
-// attach lets the attempt end with the body.
-func (a *attempt) attach(res *http.Response) {
-	if res.StatusCode == http.StatusSwitchingProtocols {
+	a.ended.Store(true)
+	if a.timer != nil {
 		a.timer.Stop()
-		return // the connection is the caller's, and its context too
+		a.cancel(nil)
 	}
-	if res.Body == http.NoBody {
+}
+
+// Failed implements roundtrip.Call.
+func (a *attempt) Failed(err error) error {
+	err = a.explain(err)
+	a.end()
+	return err
+}
+
+// Answered implements roundtrip.Call.
+func (a *attempt) Answered(_ *http.Response, k roundtrip.Kind) error {
+	switch {
+	case k == roundtrip.None:
 		a.end()
-		return
+	case k == roundtrip.Tunnel && a.timer != nil:
+		a.timer.Stop() // the caller now owns the connection, and its context must not end
 	}
-	res.Body = &attemptBody{a, res.Body}
+	return nil
 }
 
-type attemptBody struct {
-	a   *attempt
-	src io.ReadCloser
-}
-
-func (b *attemptBody) Read(p []byte) (int, error) {
-	n, err := b.src.Read(p)
+// Read implements roundtrip.Follower.
+func (a *attempt) Read(n int, err error) (int, error) {
 	if err != nil {
-		if err != io.EOF { //nolint:errorlint // readers return it bare
-			err = b.a.explain(err)
+		if err != io.EOF && !a.ended.Load() { //nolint:errorlint // readers return it bare
+			err = a.explain(err)
 		}
-		b.a.end()
+		a.end()
 	}
 	return n, err
 }
 
-func (b *attemptBody) Close() error {
-	err := b.src.Close()
-	b.a.end()
+// Close implements roundtrip.Follower.
+func (a *attempt) Close(src io.ReadCloser, _ bool) error {
+	err := src.Close()
+	a.end()
 	return err
 }

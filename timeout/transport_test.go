@@ -72,6 +72,7 @@ func roundTrip(ctx context.Context, t *testing.T, cfg timeout.TransportConfig) (
 	return timeout.NewTransport(cfg).RoundTrip(req)
 }
 
+// Reported elsewhere: a client's timeout stops at the headers, https://github.com/golang/go/issues/12852
 func TestTransportLimit(t *testing.T) {
 	for _, tc := range []struct {
 		desc    string
@@ -123,6 +124,8 @@ func TestTransportLimit(t *testing.T) {
 }
 
 // The context lives until the body is read to its end or closed, and no longer.
+//
+// Reported elsewhere: the context ends when RoundTrip returns, https://github.com/failsafe-go/failsafe-go/issues/123
 func TestTransportContextLivesWithTheBody(t *testing.T) {
 	for _, tc := range []struct {
 		desc string
@@ -153,7 +156,7 @@ func TestTransportContextLivesWithTheBody(t *testing.T) {
 	}
 }
 
-// A cancellation is not a timeout, nor the other way round.
+// A cancellation is not a timeout, and a timeout is not a cancellation.
 func TestTransportCancelIsNotTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, b := range []*base{answers(time.Minute, 1, 0), answers(0, 60, time.Second)} {
@@ -172,14 +175,15 @@ func TestTransportCancelIsNotTimeout(t *testing.T) {
 	})
 }
 
-// Errors of other kinds are left as they are.
+// Other errors are passed on unchanged.
 func TestTransportOtherErrors(t *testing.T) {
 	b := &base{do: func(*http.Request) (*http.Response, error) { return nil, errBoom }}
 	_, err := roundTrip(t.Context(), t, timeout.TransportConfig{Base: b, Limit: time.Second})
 	assert.Equal(t, errBoom, err)
 }
 
-func TestTransportTellsTheServer(t *testing.T) {
+// Reported elsewhere: the caller's deadline is ignored, https://github.com/envoyproxy/envoy/issues/7358
+func TestTransportSendsTheBudget(t *testing.T) {
 	for _, tc := range []struct {
 		desc   string
 		cfg    timeout.TransportConfig
@@ -221,8 +225,8 @@ func TestTransportTellsTheServer(t *testing.T) {
 	}
 }
 
-// Each attempt computes anew what remains; one that cannot end well is not
-// made: nothing is dialled.
+// The budget is computed for each attempt. An attempt whose budget is too small is not
+// started: the transport does not dial.
 func TestTransportFailsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var sent []string

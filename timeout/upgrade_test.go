@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
@@ -45,8 +46,8 @@ var hijackers = []struct {
 	}},
 }
 
-// early is a connection whose first bytes the server may have read: the 101 was
-// on the wire before the hijack.
+// early is a connection whose first bytes the server may have read, because the 101 was
+// sent before the hijack.
 type early struct {
 	io.WriteCloser
 	in io.Reader
@@ -54,7 +55,7 @@ type early struct {
 
 func (e early) Read(p []byte) (int, error) { return e.in.Read(p) }
 
-// A hijack and a 101 lift the deadline: the connection and the context live on.
+// A hijack and a 101 lift the deadline, and the connection and the context live on.
 func TestUpgradeLiftsTheDeadline(t *testing.T) {
 	for _, tc := range hijackers {
 		t.Run(tc.desc, func(t *testing.T) {
@@ -67,7 +68,7 @@ func TestUpgradeLiftsTheDeadline(t *testing.T) {
 					<-release
 					_, _ = io.CopyN(conn, conn, 4)
 					assert.NoError(t, r.Context().Err())
-					_, err := timeout.Extend(r.Context(), time.Second)
+					_, err := timeout.Reset(r.Context(), time.Second)
 					assert.Error(t, err, "no deadline is running")
 				})))
 			assertEcho(t, s, release)
@@ -75,19 +76,19 @@ func TestUpgradeLiftsTheDeadline(t *testing.T) {
 	}
 }
 
-// assertEcho speaks with an upgraded connection beyond the limit.
-func assertEcho(t *testing.T, s *server, release chan<- struct{}) {
+// assertEcho uses an upgraded connection for longer than the limit.
+func assertEcho(t *testing.T, s *testhttp.Server, release chan<- struct{}) {
 	t.Helper()
-	c := s.dial(t)
-	c.get(t, http.MethodGet, "Connection: Upgrade", "Upgrade: echo")
-	res, err := http.ReadResponse(c.in, nil)
+	c := s.Dial(t)
+	c.SendHead(t, http.MethodGet, "Connection: Upgrade", "Upgrade: echo")
+	res, err := http.ReadResponse(c.In, nil)
 	require.NoError(t, err)
 	require.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
 	for _, word := range []string{"ping", "pong"} {
 		_, err := io.WriteString(c, word)
 		require.NoError(t, err)
 		echo := make([]byte, 4)
-		_, err = io.ReadFull(c.in, echo)
+		_, err = io.ReadFull(c.In, echo)
 		require.NoError(t, err)
 		assert.Equal(t, word, string(echo))
 		if word == "ping" {
@@ -95,10 +96,10 @@ func assertEcho(t *testing.T, s *server, release chan<- struct{}) {
 			close(release)
 		}
 	}
-	assert.Empty(t, c.rest(t), "nothing of ours on the connection")
+	assert.Empty(t, c.Rest(), "nothing of ours on the connection")
 }
 
-// A reverse proxy that passes an upgrade on, with a limit on both sides.
+// A reverse proxy passes an upgrade on, with a limit on both sides.
 func TestUpgradeThroughReverseProxy(t *testing.T) {
 	release := make(chan struct{})
 	backend := variants[0].start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
@@ -109,7 +110,7 @@ func TestUpgradeThroughReverseProxy(t *testing.T) {
 			<-release
 			_, _ = io.CopyN(conn, conn, 4)
 		})))
-	target, err := url.Parse(backend.url)
+	target, err := url.Parse(backend.URL)
 	require.NoError(t, err)
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }}
 	proxy.Transport = timeout.NewTransport(timeout.TransportConfig{Limit: limit})
@@ -117,7 +118,9 @@ func TestUpgradeThroughReverseProxy(t *testing.T) {
 	assertEcho(t, s, release)
 }
 
-// A 101 without a hijack lifts it as well: 1xx are not final, but this one is.
+// A 101 without a hijack lifts the deadline as well, unlike other 1xx.
+//
+// Reported elsewhere: a 1xx is not final, a 101 is, https://github.com/go-pkgz/rest/issues/45
 func TestSwitchingProtocolsLiftsTheDeadline(t *testing.T) {
 	s := variants[0].start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
@@ -125,14 +128,17 @@ func TestSwitchingProtocolsLiftsTheDeadline(t *testing.T) {
 			<-time.After(2 * limit)
 			assert.NoError(t, r.Context().Err())
 		})))
-	c := s.dial(t)
-	c.get(t, http.MethodGet)
-	res, _, err := c.response(t, http.MethodGet)
+	c := s.Dial(t)
+	c.SendHead(t, http.MethodGet)
+	res, _, err := c.Receive(http.MethodGet)
 	require.NoError(t, err)
 	assert.Equal(t, http.StatusSwitchingProtocols, res.StatusCode)
 }
 
-// Other 1xx lift nothing, commit nothing, and leave nothing in the 504.
+// Other 1xx responses do not lift the deadline, do not commit the response, and do not
+// change the 504.
+//
+// Reported elsewhere: a 1xx is not final, a 101 is, https://github.com/go-pkgz/rest/issues/45
 func TestInformationalDoesNotLiftTheDeadline(t *testing.T) {
 	everywhere(t, func(t *testing.T, v variant) {
 		v.bubble(t, ten(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -140,16 +146,17 @@ func TestInformationalDoesNotLiftTheDeadline(t *testing.T) {
 			w.WriteHeader(http.StatusEarlyHints)
 			w.WriteHeader(http.StatusProcessing)
 			<-r.Context().Done()
-		})), func(t *testing.T, s *server) {
-			res := s.get(t)
-			assert.Equal(t, http.StatusGatewayTimeout, res.status)
-			assert.Empty(t, res.header.Get("Link"))
-			assert.Equal(t, gatewayTimeout, res.body)
+		})), func(t *testing.T, s *testhttp.Server) {
+			res := s.Get(t, "/")
+			assert.Equal(t, http.StatusGatewayTimeout, res.Status)
+			assert.Empty(t, res.Header.Get("Link"))
+			assert.Equal(t, gatewayTimeout, res.Body)
 		})
 	})
 }
 
-// HTTP/2 has nothing to hijack, and a failed attempt lifts nothing.
+// HTTP/2 connections cannot be hijacked, and a failed attempt does not lift the
+// deadline.
 func TestFailedHijackDoesNotLiftTheDeadline(t *testing.T) {
 	for _, v := range variants[1:] {
 		t.Run(v.desc, func(t *testing.T) {
@@ -159,14 +166,14 @@ func TestFailedHijackDoesNotLiftTheDeadline(t *testing.T) {
 				_, _, err := http.NewResponseController(w).Hijack()
 				assert.ErrorIs(t, err, http.ErrNotSupported)
 				<-r.Context().Done()
-			})), func(t *testing.T, s *server) {
-				assert.Equal(t, http.StatusGatewayTimeout, s.get(t).status)
+			})), func(t *testing.T, s *testhttp.Server) {
+				assert.Equal(t, http.StatusGatewayTimeout, s.Get(t, "/").Status)
 			})
 		})
 	}
 }
 
-// After the deadline the connection cannot be had any more.
+// After the deadline the connection cannot be hijacked.
 func TestHijackAfterTheDeadline(t *testing.T) {
 	hijacked := make(chan error, 1)
 	s := variants[0].start(t, timeout.New(timeout.Config{Limit: limit})(http.HandlerFunc(
@@ -175,18 +182,20 @@ func TestHijackAfterTheDeadline(t *testing.T) {
 			_, _, err := http.NewResponseController(w).Hijack()
 			hijacked <- err
 		})))
-	assert.Equal(t, http.StatusGatewayTimeout, s.get(t).status)
-	assert.ErrorIs(t, receive(t, hijacked, "the late Hijack"), http.ErrHandlerTimeout)
+	assert.Equal(t, http.StatusGatewayTimeout, s.Get(t, "/").Status)
+	assert.ErrorIs(t, testhttp.Await(t, hijacked, "the late Hijack"), http.ErrHandlerTimeout)
 }
 
-// No header of a client's switches the deadline off, or makes it later.
-func TestNoHeaderLiftsTheDeadline(t *testing.T) {
+// No header of a client lifts the deadline or moves it.
+//
+// Reported elsewhere: a client's header switches the deadline off, https://github.com/stormkit-io/stormkit-io/issues/138
+func TestClientCannotLiftTheDeadline(t *testing.T) {
 	everyone := func(*http.Request) bool { return true }
 	for _, cfg := range []struct {
 		desc string
 		timeout.Config
 	}{
-		{"nobody trusted", timeout.Config{Limit: 10 * time.Second}},
+		{"no trusted caller", timeout.Config{Limit: 10 * time.Second}},
 		{"everybody trusted", timeout.Config{Limit: 10 * time.Second, TrustCaller: everyone}},
 	} {
 		everywhere(t, func(t *testing.T, v variant) {
@@ -198,15 +207,15 @@ func TestNoHeaderLiftsTheDeadline(t *testing.T) {
 				"Timeout: Infinite", "Prefer: wait=3600", "Range: bytes=0-", "TE: trailers", "Content-Type: application/grpc",
 			} {
 				t.Run(cfg.desc+", "+header, func(t *testing.T) {
-					v.bubble(t, timeout.New(cfg.Config)(untilDone), func(t *testing.T, s *server) {
-						req := s.request(t, http.MethodGet, http.NoBody, header)
-						if v.major == 2 { // the client would refuse to send them
+					v.bubble(t, timeout.New(cfg.Config)(untilDone), func(t *testing.T, s *testhttp.Server) {
+						req := s.Request(t, http.MethodGet, "/", http.NoBody, header)
+						if v.p == testhttp.HTTP2 { // the client would refuse to send them
 							req.Header.Del("Connection")
 							req.Header.Del("Upgrade")
 						}
-						res := s.do(t, req)
-						assert.Equal(t, http.StatusGatewayTimeout, res.status)
-						assert.Equal(t, 10*time.Second, res.took)
+						res := s.Do(req)
+						assert.Equal(t, http.StatusGatewayTimeout, res.Status)
+						assert.Equal(t, 10*time.Second, res.Took)
 					})
 				})
 			}

@@ -15,9 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 )
 
-// What a clone of the request hides from the server is cleaned up by us.
+// The files that a clone of the request hides from the server are removed.
 func TestMultipartFilesAreRemoved(t *testing.T) {
 	names := make(chan string, 1)
 	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -33,7 +34,7 @@ func TestMultipartFilesAreRemoved(t *testing.T) {
 			names <- onDisk.Name()
 		}
 	})
-	upload := func(t *testing.T, s *server) {
+	upload := func(t *testing.T, s *testhttp.Server) {
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
 		part, err := form.CreateFormFile("file", "file")
@@ -51,39 +52,39 @@ func TestMultipartFilesAreRemoved(t *testing.T) {
 		assert.Eventually(t, func() bool {
 			_, err := os.Stat(name)
 			return os.IsNotExist(err)
-		}, watchdog, time.Millisecond)
+		}, testhttp.Patience, time.Millisecond)
 	}
-	everywhere(t, func(t *testing.T, major int) { // not bare: on HTTP/2, Go 1.27 forgets them
+	testhttp.Each(t, func(t *testing.T, p testhttp.Protocol) { // not bare: on HTTP/2, Go 1.27 forgets them
 		for _, st := range stacks {
-			t.Run(st.desc, func(t *testing.T) { upload(t, start(t, major, st.mw(h))) })
+			t.Run(st.desc, func(t *testing.T) { upload(t, p.Start(t, st.mw(h))) })
 		}
 	})
 }
 
-// A recorder between two middlewares gets an exchange of its own: what is
-// written to it is not what goes over the wire.
+// A recorder between two middlewares changes nothing: there is one exchange, with one
+// end.
 func TestRecorderBetween(t *testing.T) {
 	outer, inner := newObserver(), newObserver()
 	h := inner.watch(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
 		_, _ = io.WriteString(w, "recorded")
 	}))
-	s := start(t, 1, outer.watch(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := testhttp.HTTP1.Start(t, outer.watch(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := exchange.From(r.Context())
 		rec := httptest.NewRecorder()
-		assert.True(t, x.Owns(w))
-		assert.False(t, x.Owns(rec))
+		assert.True(t, x.Response().Owns(w))
+		assert.False(t, x.Response().Owns(rec))
 		h.ServeHTTP(rec, r)
 		fmt.Fprintf(w, "it was %d %s", rec.Code, rec.Body)
 	})))
-	_, body, err := s.do(t, http.MethodGet, http.NoBody)
-	require.NoError(t, err)
-	assert.Equal(t, "it was 418 recorded", body)
-	assert.Equal(t, http.StatusTeapot, inner.ending(t).Status)
+	got := s.Do(s.Request(t, http.MethodGet, "/", http.NoBody))
+	require.NoError(t, got.Err)
+	assert.Equal(t, "it was 418 recorded", got.Body)
+	assert.Equal(t, http.StatusOK, inner.ending(t).Status)
 	assert.Equal(t, http.StatusOK, outer.ending(t).Status)
 }
 
-// A wrapper that unwraps to us does not.
+// A wrapper that unwraps to the exchange's writer does not change that either.
 func TestWrapperBetween(t *testing.T) {
 	o := newObserver()
 	var found []*exchange.Exchange
@@ -93,8 +94,8 @@ func TestWrapperBetween(t *testing.T) {
 			w.WriteHeader(http.StatusTeapot)
 		})).ServeHTTP(&readerFromSpy{ResponseWriter: w}, r)
 	})))
-	s := start(t, 1, h)
-	_, _, err := s.do(t, http.MethodGet, http.NoBody)
+	s := testhttp.HTTP1.Start(t, h)
+	err := s.Do(s.Request(t, http.MethodGet, "/", http.NoBody)).Err
 	require.NoError(t, err)
 	require.Len(t, found, 2)
 	assert.Same(t, found[0], found[1])

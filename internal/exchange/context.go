@@ -2,13 +2,15 @@ package exchange
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
+	"fmt"
+	"log/slog"
 	"time"
+
+	"github.com/bulwark-go/bulwark/internal/reqctx"
 )
 
-// ErrClientGone is the cause of a request's context once the client has left.
-// It is a kind of context.Canceled.
+// ErrClientGone is the cause of a request's context when the client has left. It
+// matches context.Canceled.
 var ErrClientGone error = clientGone{}
 
 type clientGone struct{}
@@ -16,235 +18,116 @@ type clientGone struct{}
 func (clientGone) Error() string        { return "client closed the request" }
 func (clientGone) Is(target error) bool { return target == context.Canceled }
 
-// life is the context half of an exchange: whose child it is, how it ended,
-// and the deadline.
-//
-// Until somebody asks for Done it costs nothing. Then a genuine cancelCtx is
-// made, because the standard library links children to such a one directly
-// and starts a goroutine for each child of anything else, also below a
-// context.WithValue. What it hangs from is a source: a parent that we end, with
-// the Err and the Cause of our choice. context.WithDeadlineCause would need its
-// cause before it is known, a second timer, and could not be moved.
-type life struct {
-	ended atomic.Pointer[outcome] // how, nil while alive
-	asked atomic.Pointer[source]  // nil until somebody asks
+// Deadline returns the earliest deadline, of this exchange or of the parent. If a
+// deadline was moved, its first time counts until that has passed.
+func (x *Exchange) Deadline() (time.Time, bool) { return x.deadline((*Deadline).announcement) }
 
-	mu    sync.Mutex
-	route string // the last pattern seen on the handler's own goroutine
+// Done is closed when the request has ended for the handler.
+func (x *Exchange) Done() <-chan struct{} { return x.ctx.Done() }
 
-	deadline
-}
+// Err returns context.DeadlineExceeded after the deadline, and context.Canceled
+// after the client has left or the request has ended.
+func (x *Exchange) Err() error { return x.ctx.Err() }
 
-// Deadline is the moment the exchange was last armed for, else the parent's.
-func (x *Exchange) Deadline() (time.Time, bool) {
-	var at time.Time
-	after := x.term.Load().announced()
-	if after > 0 {
-		at = x.start.Add(after)
-	}
-	if p, has := x.Parent().Deadline(); has && (after == 0 || p.Before(at)) {
-		return p, true
-	}
-	return at, after > 0
-}
-
-// Done is closed when the request is over for the handler.
-func (x *Exchange) Done() <-chan struct{} { return x.context().Done() }
-
-// outcome is how a context has ended.
-type outcome struct {
-	err error
-	ctx context.Context // a genuine one that has ended so, for context.Cause; nil where err is the cause, too
-}
-
-// Err is context.DeadlineExceeded after the deadline, context.Canceled after
-// the client left or the request ended.
-func (x *Exchange) Err() error {
-	if ended := x.ended.Load(); ended != nil {
-		return ended.err
-	}
-	if x.Parent().Err() == nil {
-		return nil
-	}
-	x.parentEnded() // now and not when the watch gets to it, or Err would be ahead of Done
-	if ended := x.ended.Load(); ended != nil {
-		return ended.err
-	}
-	return nil // the deadline is about to say
-}
-
-// Value finds the exchange itself, and for the standard library its genuine
+// Value returns the exchange for its own key, and otherwise the value of the
 // context.
 func (x *Exchange) Value(key any) any {
-	switch key {
-	case any(exchangeKey{}):
+	if key == any(exchangeKey{}) {
 		return x
-	case cancelKey:
-		return x.context().Value(key)
 	}
-	return x.Parent().Value(key)
+	if key == labelKey {
+		return x.labels()
+	}
+	return x.ctx.Value(key)
 }
 
-// cancelKey is the key by which package context asks a context for the
-// cancelCtx it descends from. Learnt by listening, since it is not exported.
-var cancelKey = func() any {
-	var l listener
-	_, cancel := context.WithCancel(&l)
-	cancel()
-	return l.key
-}()
+// String and the two methods below keep fmt and slog from printing the request
+// with its headers.
+func (x *Exchange) String() string { return "bulwark.request" }
 
-type listener struct{ key any }
+// Format implements fmt.Formatter; see String.
+func (x *Exchange) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("bulwark.request")) }
 
-func (*listener) Deadline() (time.Time, bool)         { return time.Time{}, false }
-func (*listener) Done() <-chan struct{}               { return make(chan struct{}) }
-func (*listener) Err() error                          { return nil }
-func (*listener) AfterFunc(func()) (stop func() bool) { return stopped }
-func (l *listener) Value(key any) any                 { l.key = key; return nil }
+// LogValue implements slog.LogValuer; see String.
+func (x *Exchange) LogValue() slog.Value { return slog.StringValue("bulwark.request") }
 
-// never is the Done of a parent that tells its children itself.
-var never = make(chan struct{})
+// parentWatch is the exchange as the owner of its reqctx.Context.
+type parentWatch Exchange
 
-func stopped() bool { return true }
-
-// context returns the genuine context, made on the first call.
-func (x *Exchange) context() context.Context {
-	if s := x.asked.Load(); s != nil {
-		return s.genuine
-	}
-	x.mu.Lock()
-	s := x.asked.Load()
-	if s != nil {
-		x.mu.Unlock()
-		return s.genuine
-	}
-	s = newSource(x)
-	x.asked.Store(s)
-	x.mu.Unlock()
+// ParentEnded ends the context because its parent has ended. net/http cancels the
+// parent without a cause when the client leaves, but not only then; see ClientGone.
+// Any other cause or error comes from the application and is passed on.
+func (p *parentWatch) ParentEnded() {
+	x := (*Exchange)(p)
 	switch {
-	case x.ended.Load() != nil: // finish looks for a source after it has said so
-		s.finish()
-	case x.Parent().Err() != nil:
-		x.parentEnded()
-	}
-	return s.genuine
-}
-
-// source is the parent of the genuine context. Its Done is never closed: it
-// offers AfterFunc, which package context prefers, and ends its one child by
-// that.
-type source struct {
-	x       *Exchange
-	genuine context.Context //nolint:containedctx // it is its child
-	end     func()          // ends genuine as x has ended
-	unwatch func() bool     // the parent; nil where that never ends
-}
-
-func newSource(x *Exchange) *source {
-	s := &source{x: x}
-	var cancel context.CancelFunc
-	s.genuine, cancel = context.WithCancel(s)
-	_ = cancel // it ends as its source does, with the right error and cause
-	if parent := x.Parent(); parent.Done() != nil && !x.left.Load() {
-		s.unwatch = context.AfterFunc(parent, x.parentEnded)
-	}
-	return s
-}
-
-func (*source) Deadline() (time.Time, bool) { return time.Time{}, false }
-func (*source) Done() <-chan struct{}       { return never }
-
-// AfterFunc is called once, by newSource.
-func (s *source) AfterFunc(f func()) (stop func() bool) {
-	s.end = f
-	return stopped
-}
-
-func (s *source) Err() error {
-	if ended := s.x.ended.Load(); ended != nil {
-		return ended.err
-	}
-	return nil
-}
-
-func (s *source) Value(key any) any {
-	if key != cancelKey {
-		return s.x.Parent().Value(key)
-	}
-	if ended := s.x.ended.Load(); ended != nil && ended.ctx != nil {
-		return ended.ctx.Value(key) // for context.Cause
-	}
-	return nil
-}
-
-// finish ends the genuine context. It does no harm twice.
-func (s *source) finish() {
-	s.end()
-	if s.unwatch != nil {
-		s.unwatch()
-	}
-}
-
-// finish ends the context as e says; the first call wins.
-func (x *Exchange) finish(e *outcome) {
-	if !x.ended.CompareAndSwap(nil, e) {
-		return
-	}
-	if s := x.asked.Load(); s != nil {
-		s.finish()
-	}
-}
-
-// finishAs ends the context as c has ended.
-func (x *Exchange) finishAs(c context.Context) { x.finish(&outcome{c.Err(), c}) }
-
-// parentEnded ends the context because its parent has. net/http cancels it
-// without a cause when the client leaves; any other cause or error is
-// somebody's own and passed on.
-func (x *Exchange) parentEnded() {
-	switch {
-	case x.gate.Load()&gateLate != 0: // the deadline breaks the transport, and says why
+	case x.state.load() == late: // the deadline has broken the transport, and ends the context itself
 	case x.ClientGone():
-		x.endGone()
-		if x.original.ProtoMajor >= 2 && x.observed.Load() {
-			go x.awaitStream()
+		x.ctx.End(reqctx.Canceled(ErrClientGone))
+		if x.http2() {
+			x.scheduleGone() // on HTTP/1 the client may have closed only its sending side
 		}
 	default:
-		x.finishAs(x.Parent())
+		x.ctx.End(x.ctx.LikeParent())
+		if x.http2() && x.pastWriteTimeout() {
+			x.scheduleGone() // the server has reset the stream
+		}
 	}
 }
 
-// endGone ends the context because the client has left.
-func (x *Exchange) endGone() {
-	c, cancel := context.WithCancelCause(context.Background())
-	cancel(ErrClientGone)
-	x.finishAs(c)
-}
+// watchAfter is the age at which a request begins to watch its parent. Before that,
+// Err notices the end of the parent when it is called, and Done is closed when the
+// alarm rings. Most requests end earlier and save the cost of the watch.
+const watchAfter = 10 * time.Millisecond
 
-// ClientGone reports whether the client has left. net/http cancels the context
-// also when the request has ended for the server, from when on this is false, and
-// when we broke the transport, from when on it stays as it was, and when a read
-// of the body ran into a deadline, which says nothing about the client.
-func (x *Exchange) ClientGone() bool {
-	if x.left.Load() || x.readLate.Load() || x.Parent().Err() != context.Canceled || context.Cause(x.Parent()) != context.Canceled { //nolint:errorlint // a cause that wraps it is somebody's own
-		return false
-	}
-	g := x.gate.Load()
-	return g&gateBroken == 0 || g&gateGone != 0
-}
-
-// finished is how a context ends whose request ended.
-var finished = &outcome{err: context.Canceled}
-
-// SawRoute records the pattern that matched. The timer cannot read it from the
-// request, which belongs to the handler's goroutine; so it is noted whenever
-// that goroutine comes by (not in the context's methods: those are called from
-// anywhere).
-func (x *Exchange) SawRoute(pattern string) {
-	if pattern == "" {
-		return
-	}
+// Asked reports whether the parent must be watched at once. If there is an alarm,
+// it starts the watch later.
+func (p *parentWatch) Asked() (watch bool) {
+	x := (*Exchange)(p)
 	x.mu.Lock()
-	x.route = pattern
-	x.mu.Unlock()
+	defer x.mu.Unlock()
+	if x.alarm == nil {
+		return true
+	}
+	x.alarm.noLaterThan(x, watchAfter)
+	return false
 }
+
+// WithDeadline returns ctx after a Move: its Deadline is the current one of the
+// exchange, unless a context between the exchange and ctx has an earlier one.
+func (x *Exchange) WithDeadline(ctx context.Context) context.Context {
+	was, had := x.Deadline()
+	if d, ok := ctx.Value(deadlineKey{}).(*deadlineContext); ok {
+		was, had = d.Deadline()
+	}
+	d := &deadlineContext{Context: ctx, x: x}
+	if at, has := ctx.Deadline(); has && (!had || at.Before(was)) {
+		d.between = at
+	}
+	return d
+}
+
+// deadlineContext is a context whose Deadline follows a Move.
+type deadlineContext struct {
+	context.Context //nolint:containedctx // deadlineContext is a context
+	x               *Exchange
+	between         time.Time // zero: none
+}
+
+type deadlineKey struct{}
+
+func (d *deadlineContext) Deadline() (time.Time, bool) {
+	at, ok := d.x.deadline(func(d *Deadline, _ time.Duration) time.Duration { return d.At })
+	if !d.between.IsZero() && (!ok || d.between.Before(at)) {
+		return d.between, true
+	}
+	return at, ok
+}
+
+func (d *deadlineContext) Value(key any) any {
+	if key == (deadlineKey{}) {
+		return d
+	}
+	return d.Context.Value(key)
+}
+
+func (d *deadlineContext) String() string { return "bulwark.request" }

@@ -1,8 +1,9 @@
 package exchange
 
 import (
-	"context"
 	"net/http"
+	"net/url"
+	"reflect"
 	"sync/atomic"
 	"time"
 )
@@ -17,270 +18,124 @@ const (
 	PhaseResponse Phase = "response"
 )
 
-// Policy is what a deadline asks of package timeout. Its methods are called
-// from the timer's goroutine, while the handler may be running.
-type Policy interface {
-	// Cause makes the error that the context ends with.
-	Cause(t *Term, elapsed time.Duration, p Phase) error
-	// Answer writes the response. Where it writes nothing, Default does.
+// Responder is implemented by package timeout. Its methods are called while the
+// handler may be running.
+type Responder interface {
+	// Cause returns the error that the context ends with.
+	Cause(d *Deadline, elapsed time.Duration, p Phase) error
+	// Answer writes the response. If it writes nothing, Default does.
 	Answer(w http.ResponseWriter, r *http.Request, err error)
-	// Default writes the answer that needs no configuration.
+	// Default writes the default response.
 	Default(w http.ResponseWriter, err error)
 }
 
-// Rules are those of one middleware, shared by all its requests.
+// Rules configure the deadlines of one middleware. All its requests share them.
 type Rules struct {
-	Policy      Policy
-	Stream      time.Duration // once the response has started: the longest silence, instead of At; 0: At counts
-	Max         time.Duration // the longest a term may be moved to, from Began; 0: any
+	Responder   Responder
+	Stream      time.Duration // the longest silence after the response has started, instead of At; 0: At applies
+	Max         time.Duration // the latest time to which At may be moved, counted from Began; 0: no limit
 	Cooperative bool          // only the context ends
-	Alarms      *Alarms       // where the timers come from; nil: each is made anew
+	Detach      bool          // an HTTP/2 handler may be abandoned, whatever middleware is around it
+	Alarms      *Alarms       // the pool of timers; nil: none is reused
+	Router      Router        // finds the route of a request; nil: none
+
+	http1 atomic.Pointer[reflect.Type] // the type of net/http's own HTTP/1 writer, when one has been seen
 }
 
-// Term is a deadline that a middleware set. Its moments are counted from the
-// start of the exchange. It never changes once it is armed, so that all
-// requests of a New can share one.
-type Term struct {
-	*Rules               // nil: no deadline counts
+// Deadline is a deadline set by a middleware. Its times are counted from the start
+// of the exchange. A Deadline that is set is immutable, and moving it makes a copy.
+// So all requests of a middleware can share one.
+type Deadline struct {
+	*Rules
 	Began  time.Duration // when the limit began to count
-	At     time.Duration // when it ends; 0: never
-	Budget time.Duration // what the caller gave, 0 where nothing
+	At     time.Duration // when it passes; 0: never
+	Budget time.Duration // the caller's budget; 0: none
 
-	moved    bool          // At is no longer what contexts were told
-	told     time.Duration // what they were told, then
-	enforced *Term         // what is enforced after a cooperative one has ended the context
+	outer       *Deadline     // the deadline of the next outer middleware
+	scope       int           // identifies the deadline in its chain; outer deadlines have smaller numbers
+	seen        string        // the pattern with which an outer router has chosen the middleware
+	target      *url.URL      // the URL for Router, if outer middleware has changed it
+	announcedAt time.Duration // what the method Deadline reported before the deadline was moved
+	movedAt     time.Duration // when the handler last moved it
+	passed      bool          // the deadline does not apply any more, for example because it has ended the context
 }
 
-// counts reports whether t is a deadline.
-func (t *Term) counts() bool { return t != nil && t.Rules != nil }
+// announcement returns what a context's Deadline reports. That is the first value,
+// as for every context, until it is in the past.
+func (d *Deadline) announcement(now time.Duration) time.Duration {
+	if d.announcedAt > now && d.At > 0 {
+		return d.announcedAt
+	}
+	return d.At
+}
 
-// announced is what Exchange.Deadline says: contexts keep the deadline they
-// were born with.
-func (t *Term) announced() time.Duration {
+// due returns when d passes, or 0 for never. A streamed response has no deadline,
+// but must not be silent for longer than Stream. By moving d, the handler can make
+// one silence longer or shorter.
+func (d *Deadline) due(committed bool, last time.Duration) time.Duration {
 	switch {
-	case t == nil:
+	case d.passed:
 		return 0
-	case t.moved:
-		return t.told
+	case d.Stream > 0 && committed && d.movedAt <= last:
+		return last + d.Stream
 	default:
-		return t.At
+		return d.At
 	}
 }
 
-// deadline is the timer and what it enforces. It changes with life.mu held.
-type deadline struct {
-	term   atomic.Pointer[Term]   // what counts now, nil where nothing does
-	expiry atomic.Pointer[expiry] // the deadline has won: the handler's response is no longer asked for
-	alarm  *alarm                 // nil while no deadline counts
+// deadlines are the deadlines of the middleware around the handler, innermost
+// first, and the alarm for the one that is due first. They change with
+// Exchange.mu held.
+type deadlines struct {
+	innermost atomic.Pointer[Deadline]
+	lifted    atomic.Bool // a hijack or a 101 has ended all deadlines
+	alarm     *alarm      // nil if none is due
+
+	detached atomic.Pointer[detached] // the handler, if it runs on its own goroutine
 }
 
-// Now is the time since the start of the exchange.
-func (x *Exchange) Now() time.Duration { return time.Since(x.start) }
-
-// Arm sets a deadline and returns the one that counted before, for
-// [Exchange.Disarm]. Of two, the earlier counts; but a cooperative one does not
-// keep another from being enforced after it. detach says that
-// [Exchange.ServeDetached] will serve.
-func (x *Exchange) Arm(t *Term, detach bool) (before *Term) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	before = x.term.Load()
-	if x.expiry.Load() != nil || x.lifted {
-		return before
+// due returns the deadline that passes first, and when, or nil.
+func (x *Exchange) due() (first *Deadline, at time.Duration) {
+	if x.lifted.Load() {
+		return nil, 0
 	}
-	if !t.Cooperative {
-		x.headers.CompareAndSwap(headersShared, headersApart)
-	}
-	if sooner(before, t) {
-		if e := before.enforced; before.Cooperative && !t.Cooperative && (e == nil || !sooner(e, t)) {
-			first := *before
-			first.enforced = t
-			x.term.Store(&first)
-		}
-		return before
-	}
-	if t.Cooperative && before.counts() {
-		first := *t
-		first.enforced = before.enforced
-		if !before.Cooperative {
-			first.enforced = before
-		}
-		t = &first
-	}
-	if detach {
-		x.rarely().detached = &detached{fired: make(chan struct{})}
-	}
-	x.set(t, t.At-t.Began)
-	return before
-}
-
-// sooner reports whether t ends no later than u.
-func sooner(t, u *Term) bool {
-	return t.counts() && t.At > 0 && (u.At == 0 || t.At <= u.At)
-}
-
-// set makes t count, which ends in left, with mu held.
-func (x *Exchange) set(t *Term, left time.Duration) {
-	x.term.Store(t)
-	switch {
-	case !t.counts() || t.At == 0:
-		if x.alarm != nil {
-			x.alarm.cancel()
-			x.alarm = nil
-		}
-	case x.alarm == nil:
-		x.alarm = t.Alarms.set(x, left)
-	default:
-		x.alarm.timer.Reset(left)
-	}
-}
-
-// Move lets the deadline that counts end at another moment, 0 meaning never.
-// It returns nil where there is none to move.
-func (x *Exchange) Move(at func(*Term) time.Duration) *Term {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	before := x.term.Load()
-	if !before.counts() || x.expiry.Load() != nil || x.lifted {
-		return nil
-	}
-	t := *before
-	t.At, t.moved, t.told = at(before), true, before.announced()
-	if t.enforced != nil {
-		t.enforced = t.enforced.notBefore(t.At)
-	}
-	x.set(&t, t.At-x.Now())
-	return &t
-}
-
-// notBefore is t moved to at, if that is later, within its ceiling.
-func (t *Term) notBefore(at time.Duration) *Term {
-	if t.At == 0 || at > 0 && at <= t.At {
-		return t
-	}
-	later := *t
-	later.At = at
-	if ceiling := t.Began + t.Max; t.Max > 0 && (at == 0 || at > ceiling) {
-		later.At = ceiling
-	}
-	return &later
-}
-
-// Expired reports whether the deadline has passed and been enforced.
-func (x *Exchange) Expired() bool { return x.expiry.Load() != nil }
-
-// lift ends all deadlines: the connection now belongs to somebody else.
-func (x *Exchange) lift() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.expiry.Load() == nil {
-		x.lifted = true
-		x.pass()
-	}
-}
-
-// pass leaves of the deadline that counts only what contexts were told of it,
-// with mu held.
-func (x *Exchange) pass() {
-	if t := x.term.Load(); t != nil {
-		x.set(&Term{moved: true, told: t.announced()}, 0)
-	}
-}
-
-// Disarm ends the scope that Arm began. It reports whether the handler was in
-// time; if not, the answer is complete when it returns. last says that
-// [Exchange.Leave] follows at once, and settles.
-func (x *Exchange) Disarm(before *Term, last bool) (inTime bool) {
-	x.mu.Lock()
-	if due := x.dueLocked(); due > 0 && !x.term.Load().Cooperative && x.Now() >= due {
-		x.mu.Unlock()
-		x.enforce(true)
-		x.mu.Lock()
-	}
-	if e := x.expiry.Load(); e != nil {
-		x.mu.Unlock()
-		if e.departed {
-			return true // nothing was answered; Leave tells of the late end
-		}
-		e.handlerBack()
-		x.awaitExpiry()
-		return false
-	}
-	if !x.lifted {
-		var left time.Duration
-		if before.counts() {
-			left = before.At - x.Now()
-		}
-		x.set(before, left)
-	}
-	x.mu.Unlock()
-	if !before.counts() && !last {
-		x.settle()
-	}
-	return true
-}
-
-// streamBegan makes the silence count from now on.
-func (x *Exchange) streamBegan() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if t := x.term.Load(); x.alarm != nil && t.At > x.Now()+t.Stream && x.expiry.Load() == nil {
-		x.alarm.timer.Reset(t.Stream)
-	}
-}
-
-// settle hands the header map back to the server once no deadline needs it.
-func (x *Exchange) settle() {
-	if x.headers.Load() != headersShared && x.begin() == nil {
-		x.unify()
-		x.done()
-	}
-}
-
-// unify is settle within begin and done.
-func (x *Exchange) unify() {
-	if x.headers.Load() != headersShared {
-		x.publish() // after the first byte these are the trailers
-		if x.headers.Swap(headersShared) == headersOwn {
-			x.mu.Lock()
-			x.own = nil
-			x.mu.Unlock()
+	committed := x.committed.Load()
+	last := time.Duration(x.lastWrite.Load())
+	for d := x.innermost.Load(); d != nil; d = d.outer {
+		if t := d.due(committed, last); t > 0 && (first == nil || t < at) {
+			first, at = d, t
 		}
 	}
+	return first, at
 }
 
-func (x *Exchange) endContext(cause error) {
-	c, cancel := context.WithDeadlineCause(context.Background(), past, cause)
-	defer cancel()
-	x.finishAs(c)
-}
-
-// phase tells what the request is doing, once no write can start any more.
-func (x *Exchange) phase() Phase {
-	switch {
-	case x.committed.Load():
-		return PhaseResponse
-	case x.waiting.Load():
-		return PhaseBody
-	default:
-		return PhaseHandler
+// deadline returns the earliest deadline. of returns the time of a deadline.
+func (x *Exchange) deadline(of func(d *Deadline, now time.Duration) time.Duration) (time.Time, bool) {
+	var after time.Duration
+	if !x.lifted.Load() {
+		committed := x.committed.Load()
+		for d := x.innermost.Load(); d != nil; d = d.outer {
+			if d.Stream > 0 && committed && d.movedAt <= time.Duration(x.lastWrite.Load()) {
+				continue // only the silence of the response is bounded
+			}
+			if t := of(d, x.Now()); t > 0 && (after == 0 || t < after) {
+				after = t
+			}
+		}
 	}
+	p, has := x.Parent().Deadline()
+	if after == 0 || has && p.Before(x.start.Add(after)) {
+		return p, has
+	}
+	return x.start.Add(after), true
 }
-
-// Armed reports whether a deadline counts.
-func (x *Exchange) Armed() bool { return x.term.Load().counts() }
 
 // streams reports whether silence is bounded, once the response has begun.
 func (x *Exchange) streams() bool {
-	t := x.term.Load()
-	return t.counts() && t.Stream > 0
-}
-
-// overdue reports whether the deadline has passed before the response began,
-// and the timer is late, as on a machine that was stopped. A handler that
-// reached its deadline must not win against a slow timer.
-func (x *Exchange) overdue() bool {
-	t := x.term.Load()
-	return t.counts() && !t.Cooperative && t.At > 0 && !x.committed.Load() &&
-		x.gate.Load() == gateOpen && x.Now() >= t.At
+	for d := x.innermost.Load(); d != nil; d = d.outer {
+		if d.Stream > 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -1,226 +1,220 @@
-// Package exchange is the one per-request state that the four packages of
-// Bulwark share: the request's context, its only ResponseWriter wrapper, its
-// body, and the observed ending.
-//
-// The outermost Bulwark middleware makes the exchange with [Enter] and owns
-// it; inner ones find the same one through the request's context. A request
-// travels inward through Enter (one allocation holds the exchange and the
-// clone of the request), meets the policies of the packages, and reaches the
-// handler, whose every write comes back through the exchange. Whatever ends the
-// request (the handler's return, its panic, the deadline, a client that leaves)
-// ends it in [Exchange.end], which tells the observers exactly once. That is why
-// the order of the packages cannot make a log line lie.
-//
-// # Two locks and a gate
-//
-// life.mu guards the context and the deadline and is held for a few
-// instructions only. Exchange.wmu is held by whoever is writing, for as long
-// as the client takes to read, so nothing that must be punctual waits for it:
-// the deadline closes the gate first, which lets no new write start and tells
-// whether one is under way that has to be broken (see breakIn). control guards
-// the calls of a ResponseController, which have to work while a write hangs.
 package exchange
 
 import (
 	"context"
-	"math"
 	"net/http"
-	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bulwark-go/bulwark/internal/reqctx"
+	"github.com/bulwark-go/bulwark/internal/respwriter"
 )
 
-// Exchange is one request on its way through the stack. It is the request's
-// context. The methods are safe for concurrent use unless they say otherwise.
+// Exchange is the state of one request in the stack. It is also the request's
+// context. Its methods are safe for concurrent use unless they say otherwise. See
+// Body, Response and Notes for the other groups of methods.
 type Exchange struct {
-	life
-	writing
-	notes
-	reading
+	ctx      reqctx.Context
+	state    stateWord
+	returned bool // the owner's Serve has returned without a panic or Goexit
+	around
+	controlOff bool // calls of a ResponseController are refused; guarded by control
+	response
+	body
+	deadlines
+	observing
+	extrasPointer
+	watch atomic.Pointer[Watch] // of package inspect, if it is in use
 
+	// Notes is what the packages record about the request.
+	Notes Notes
+
+	mu       sync.Mutex // see doc.go
 	start    time.Time
 	req      http.Request // the clone that inner handlers see
 	original *http.Request
-	watchers
-
-	left     atomic.Bool // the owner has returned; whoever still holds the exchange is late
-	returned bool        // the owner's next.ServeHTTP returned (no panic, no Goexit)
-	lifted   bool        // a hijack or a 101 has ended all deadlines; guarded by life.mu
-	seldom   atomic.Pointer[seldom]
+	handler  Handler // of the outermost middleware
 }
 
-type exchangeKey struct{}
-
-// From returns the exchange that ctx descends from, nil where there is none.
-func From(ctx context.Context) *Exchange {
-	if x, ok := ctx.(*Exchange); ok {
-		return x
-	}
-	x, _ := ctx.Value(exchangeKey{}).(*Exchange)
-	return x
+// Handler is a middleware that runs within an exchange. Its dynamic type is a
+// pointer.
+type Handler interface {
+	ServeExchange(x *Exchange, w http.ResponseWriter, r *http.Request)
 }
 
-// Enter returns the exchange of the request with the writer and the request to
-// hand inward. owner tells that this call made it: the caller then defers
-// [Exchange.Leave] and calls [Exchange.Returned] when next.ServeHTTP did.
-//
-// The exchange found through the context is only taken where w leads to its
-// writer through Unwrap; a recorder or a buffering middleware in between means
-// that what is written to w is not what goes over this exchange's wire, and
-// gets an exchange of its own.
-func Enter(w http.ResponseWriter, r *http.Request) (x *Exchange, iw http.ResponseWriter, ir *http.Request, owner bool) {
-	if x = From(r.Context()); x != nil && x.Owns(w) {
-		x.SawRoute(r.Pattern)
-		return x, w, r, false
-	}
-	x = &Exchange{start: time.Now(), original: r}
-	x.inner.w = w
-	x.req = *r.WithContext(x)
-	if r.Body != nil && r.Body != http.NoBody {
-		x.req.Body = (*body)(x)
-	} else {
-		x.drained.Store(true)
-	}
-	return x, shape(x, w), &x.req, true
+// Func returns a middleware around next that calls f within an exchange; next may
+// be nil.
+func Func(next http.Handler, f func(*Exchange, http.ResponseWriter, *http.Request)) http.Handler {
+	return &funcHandler{next, f}
+}
+
+type funcHandler struct {
+	next http.Handler
+	f    func(*Exchange, http.ResponseWriter, *http.Request)
+}
+
+func (h *funcHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) { Serve(w, r, h) }
+
+func (h *funcHandler) ServeExchange(x *Exchange, w http.ResponseWriter, r *http.Request) {
+	h.f(x, w, r)
+}
+
+func (h *funcHandler) ExchangeRouter() Router { return RouterOf(h.next) }
+
+func (h *funcHandler) ExchangeNext() http.Handler { return h.next }
+
+// Response is the exchange with the methods of its response.
+type Response Exchange
+
+// Response returns the response of the request.
+func (x *Exchange) Response() *Response { return (*Response)(x) }
+
+// Body is the exchange with the methods of the request's body.
+type Body Exchange
+
+// Body returns the body of the request.
+func (x *Exchange) Body() *Body { return (*Body)(x) }
+
+// Serving reports whether a request with this exchange in its context belongs to
+// the exchange. It does unless the exchange has ended or its connection was
+// hijacked. The request of an abandoned handler still belongs to it.
+func (x *Exchange) Serving() bool {
+	s := x.state.load()
+	return s != upgraded && s != returned
 }
 
 // Owns reports whether w is the exchange's writer or wraps it.
-func (x *Exchange) Owns(w http.ResponseWriter) bool {
-	for range maxUnwrap {
-		if c, ok := w.(interface{ exchange() *Exchange }); ok {
-			return c.exchange() == x && !x.left.Load()
-		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return false
-		}
-		w = u.Unwrap()
-	}
-	return false
+func (r *Response) Owns(w http.ResponseWriter) bool {
+	x := (*Exchange)(r)
+	own, ok := respwriter.Find[*responseWriter](w)
+	return ok && (*Exchange)(own) == x
 }
 
-// maxUnwrap bounds the walk through wrapped writers: one that unwraps to
-// itself must not hang a request.
-const maxUnwrap = 64
+// IsWriter reports whether w is the exchange's own writer.
+func (r *Response) IsWriter(w http.ResponseWriter) bool {
+	x := (*Exchange)(r)
+	own, ok := respwriter.Is[*responseWriter](w)
+	return ok && (*Exchange)(own) == x
+}
 
-// Writer is the exchange's own writer.
-func (x *Exchange) Writer() http.ResponseWriter { return shape(x, x.inner.w) }
+// Writer returns the exchange's own writer.
+func (r *Response) Writer() http.ResponseWriter {
+	x := (*Exchange)(r)
+	return respwriter.Wrap(x.inner, (*responseWriter)(x))
+}
 
-// Start is when the outermost middleware saw the request.
+// OwnedBy reports whether h is the outermost middleware.
+func (x *Exchange) OwnedBy(h Handler) bool { return x.handler == h }
+
+// Start returns the time when the outermost middleware got the request.
 func (x *Exchange) Start() time.Time { return x.start }
 
-// Parent is the context that the request came with.
-func (x *Exchange) Parent() context.Context { return x.original.Context() }
+// Now returns the time since the start of the exchange.
+func (x *Exchange) Now() time.Duration { return time.Since(x.start) }
 
-// Returned records that the owner's handler returned; without it, and without
-// a panic, [Exchange.Leave] knows that runtime.Goexit was called.
-func (x *Exchange) Returned() { x.returned = true }
+// Parent returns the context that the request had before the exchange.
+func (x *Exchange) Parent() context.Context { return x.ctx.Parent() }
 
-// Leave ends the exchange; its owner defers it. A panic goes on with its value
-// and its stack. A response that was cut ends with http.ErrAbortHandler, so
-// that the server does not end it cleanly.
-func (x *Exchange) Leave() {
+// Request returns the clone of the request that the exchange made. Middleware that
+// gets this clone may set its fields before the handler runs, and need not clone it
+// again.
+func (x *Exchange) Request() *http.Request { return &x.req }
+
+// Original returns the request as the outermost middleware got it. Its maps, its
+// URL and its body are shared with the handler's clone, so they belong to the
+// handler while it runs. The other fields do not change.
+func (x *Exchange) Original() *http.Request { return x.original }
+
+func (x *Exchange) http2() bool { return x.original.ProtoMajor >= 2 }
+
+// leave ends the exchange. A panic continues with its value and its stack. If the
+// response was aborted, leave panics with http.ErrAbortHandler, so that the server
+// does not end the response cleanly.
+func (x *Exchange) leave() {
 	v := recover()
-	if !x.Detached() {
+	goexit := v == nil && !x.returned
+	nilPanic := goexit && !Exiting()
+	if nilPanic {
+		x.Response().Abort()
+	}
+	if x.Detached() {
+		x.returnRoute(x.original)
+	} else {
 		x.returnRequest()
 	}
-	takenOver, cut := x.handBack()
-	switch {
-	case x.departed():
-		cut = true
-		x.lateAfterDeparture(v)
-	case !x.Expired() && (v != nil || !takenOver): // else it is told of where it ended
-		x.end(v)
+	if x.Parent().Err() != nil {
+		x.ClientGone() // records whether the client has left, because that cannot be detected later
 	}
-	x.left.Store(true)
-	x.finish(finished)
+	ends := x.handBack()
+	cut := x.wasCut()
+	switch e := x.earlyEnd(); {
+	case e == nil:
+		if v != nil || ends {
+			x.end(v)
+		}
+	case e.gone:
+		<-e.done
+		x.reportLateAfterGone(v)
+	}
+	if w := x.watch.Load(); w != nil && !x.scoped {
+		w.Left(x, w)
+	}
+	x.removeDeadlines()
+	x.ctx.Over()
 	switch {
 	case v != nil:
 		panic(v)
-	case cut, !x.returned && !exiting():
+	case (cut || nilPanic) && x.recoverable():
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// handBack ends the handler's time with the response and looks at it once
-// more: the server flushes after us and tells nobody how that went. It reports
-// whether the request goes on with a hijacked connection, and whether the
-// response was cut.
-func (x *Exchange) handBack() (takenOver, cut bool) {
+// handBack ends the handler's use of the response. It reports whether the request
+// ends now. With a counted connection, the request ends later.
+func (x *Exchange) handBack() (ends bool) {
 	x.wmu.Lock()
 	defer x.wmu.Unlock()
-	if x.gate.Or(gateClosed) == gateOpen {
-		x.unify()
-		switch {
-		case x.hijacked || !x.returned:
-		case x.pastWriteTimeout():
-			x.implicit()
-			if err := x.flush(); err != nil {
-				x.rarely().writeErr, x.timedOut = err, true
-			}
-		case !x.committed.Load() && x.ClientGone():
-			x.cut = true // the implicit 200 would go to nobody, or to a client that gave up
+	if s := x.state.load(); s == open || s == upgraded {
+		if s == open {
+			x.shareHeaders()
+			x.closeBeforeReturn()
+			x.checkWriteTimeout()
 		}
-		x.sealed = sealedOver
+		x.state.moveTo(returned)
 	}
-	x.controlsOff()
-	t := x.rare().traffic
-	return t != nil && !t.end(handlerOver), x.cut
+	x.refuseControl()
+	t := x.extras().connection
+	return t == nil || t.ended(handlerEnded)
 }
 
-// pastWriteTimeout reports whether the server's WriteTimeout has passed, or is
-// about to. It began to count when the request's head was read, a moment
-// before us. A write deadline of the handler's own takes its place.
-func (x *Exchange) pastWriteTimeout() bool {
-	const moment = 10 * time.Millisecond
-	if !x.observed.Load() {
-		return false
-	}
-	if by := x.rare().writeBy.Load(); by != 0 {
-		return x.Now() >= time.Duration(by)
-	}
-	srv, ok := x.Parent().Value(http.ServerContextKey).(*http.Server)
-	return ok && srv.WriteTimeout > 0 && time.Since(x.start) > srv.WriteTimeout-moment
-}
-
-// keepWriteDeadline remembers a write deadline of the handler's own; the zero time
-// lifts it.
-func (x *Exchange) keepWriteDeadline(t time.Time) {
-	by := time.Duration(math.MaxInt64)
-	if !t.IsZero() {
-		by = max(1, t.Sub(x.start))
-	}
-	x.rarely().writeBy.Store(int64(by))
-}
-
-// exiting tells runtime.Goexit from a panic(nil) of GODEBUG=panicnil=1, which
-// recover has just swallowed. To be called where a deferred function found
-// neither a return nor a panic.
-func exiting() bool {
-	var pc [64]uintptr
-	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc[:])])
-	for more := true; more; {
-		var f runtime.Frame
-		if f, more = frames.Next(); f.Function == "runtime.Goexit" {
-			return true
-		}
-	}
-	return false
-}
-
-// returnRequest gives back what the clone has hidden from those further out:
-// from the server the form that was parsed, from tracing libraries the route.
-func (x *Exchange) returnRequest() {
-	x.removeTemporaryFiles()
-	if p := x.req.Pattern; p != "" {
-		x.original.Pattern = p
+// closeBeforeReturn does what CloseAfterReply has requested, before the server
+// sends an implicit head or ends the response.
+func (x *Exchange) closeBeforeReturn() {
+	if x.committed.Load() {
+		x.closeAfterHead()
+	} else {
+		x.closeBeforeHead()
 	}
 }
 
-// removeTemporaryFiles does for the clone what the server does for the request
-// it made.
-func (x *Exchange) removeTemporaryFiles() {
-	if f := x.req.MultipartForm; f != nil && x.original.MultipartForm != f {
-		_ = f.RemoveAll() // as net/http: nobody is left to tell
-	}
+// wasCut reports whether the response was cut off.
+func (x *Exchange) wasCut() bool {
+	x.wmu.Lock()
+	defer x.wmu.Unlock()
+	return x.cut
+}
+
+// recoverable reports whether the server recovers http.ErrAbortHandler.
+// net/http/fcgi does not recover it, so the process would end. HTTP/3 servers of
+// other packages recover it. Their requests have a local address in the context,
+// but a request that reached fcgi over HTTP/3 has none.
+func (x *Exchange) recoverable() bool {
+	return x.server() != nil ||
+		x.original.ProtoMajor == 3 && x.Parent().Value(http.LocalAddrContextKey) != nil
+}
+
+func (x *Exchange) server() *http.Server {
+	srv, _ := x.Parent().Value(http.ServerContextKey).(*http.Server)
+	return srv
 }

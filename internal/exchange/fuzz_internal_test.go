@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// FuzzStatusLine: whatever is written to a hijacked connection, in whatever
-// pieces, the status is that of the form, and the one that net/http reads.
+// FuzzStatusLine: for any bytes in any pieces on a hijacked connection, the status is
+// the one that net/http parses, and has the form of the RFC.
 func FuzzStatusLine(f *testing.F) {
 	f.Add([]byte("HTTP/1.1 101 Switching Protocols\r\n\r\n"), uint8(3))
 	f.Add([]byte("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 101 x\r\n\r\n"), uint8(1))

@@ -2,129 +2,91 @@ package exchange
 
 import (
 	"bufio"
-	"io"
 	"net"
 	"net/http"
-	"runtime"
-	"sync"
-	"sync/atomic"
 )
 
-// taken is a connection after its hijack, of which somebody wants to know how
-// much went over it and when it ended.
-type taken struct {
-	net.Conn
-	x     *Exchange
-	count *traffic
-	once  sync.Once
+// Hijack hijacks the connection and ends the deadlines. The application must then
+// set deadlines itself. Hijack fails if a deadline has passed.
+func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	x := (*Exchange)(w)
+	if _, overdue := x.overdue(); overdue {
+		x.expireNow()
+	}
+	if !x.lift() {
+		return nil, nil, x.state.load().writeErr()
+	}
+	if err := x.begin(); err != nil {
+		x.unlift()
+		return nil, nil, err
+	}
+	defer x.done()
+	conn, rw, err := http.NewResponseController(x.inner).Hijack()
+	if err != nil {
+		x.unlift()
+		return nil, nil, err
+	}
+	x.state.moveTo(upgraded)
+	x.hijacked.Store(true)
+	if hook := x.extras().onHijack; hook != nil {
+		hook()
+	}
+	if x.extras().counted && x.switchesProtocol() {
+		conn, rw = x.count(conn, rw)
+	}
+	return conn, rw, nil
 }
 
-// traffic is counted apart from the connection, so that a connection that
-// nobody closes can be collected and still be reported.
-type traffic struct {
-	in, out atomic.Int64
-	over    atomic.Uint32 // what has ended: the handler, the connection
-	head    statusLine    // of a response that is written by hand
+// hijackable wraps the writer below if it is not a Hijacker itself but unwraps to
+// one. Then a hijack through http.ResponseController passes through the exchange.
+type hijackable struct {
+	http.ResponseWriter
+	x *Exchange
 }
 
-const (
-	handlerOver uint32 = 1 << iota
-	connectionOver
-)
-
-// end records that one of the two has ended and reports whether both have: the
-// request is over then, whichever was first.
-func (t *traffic) end(which uint32) bool {
-	return t.over.Or(which)|which == handlerOver|connectionOver
+func (h hijackable) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return (*responseWriter)(h.x).Hijack()
 }
+
+func (h hijackable) Unwrap() http.ResponseWriter { return h.ResponseWriter }
 
 // switchesProtocol reports whether the client asked for another protocol on
-// this connection. Only then is a hijacked connection wrapped, and ends the
-// request with the connection: whoever hijacks to answer by hand may count on
-// the server's own type (net/http's suite does).
+// this connection.
 func (x *Exchange) switchesProtocol() bool {
 	return x.original.Method == http.MethodConnect || len(x.original.Header["Upgrade"]) > 0
 }
 
-// account makes the exchange end with the connection instead of the handler.
-func (x *Exchange) account(conn net.Conn, rw *bufio.ReadWriter) (net.Conn, *bufio.ReadWriter) {
-	t := &taken{Conn: conn, x: x, count: &traffic{}}
-	t.count.head.over.Store(x.committed.Load())
-	x.rarely().traffic = t.count
-	runtime.AddCleanup(t, (*Exchange).connectionEnded, x)
-	rw.Writer.Reset(t)
-	return t, bufio.NewReadWriter(refilled(rw.Reader, t), rw.Writer)
-}
-
-// refilled is a reader of t that holds what r had buffered: upgraders look at
-// Buffered to find a client that spoke too early.
-func refilled(r *bufio.Reader, t *taken) *bufio.Reader {
-	n := r.Buffered()
-	if n == 0 {
-		return bufio.NewReader(t)
+// WhenHijacked makes the exchange call f when the connection is hijacked. It must
+// be called before the handler runs.
+func (x *Exchange) WhenHijacked(f func()) {
+	s := x.ensureExtras()
+	if before := s.onHijack; before != nil {
+		inner := f
+		f = func() { before(); inner() }
 	}
-	early := make([]byte, n)
-	_, _ = io.ReadFull(r, early) // it is buffered
-	t.count.in.Add(int64(n))
-	filled := bufio.NewReaderSize(&earlyReader{early, t}, max(n, bufferedHTTP2))
-	_, _ = filled.Peek(n)
-	return filled
+	s.onHijack = f
 }
 
-type earlyReader struct {
-	early []byte
-	rest  io.Reader
-}
+// wasHijacked reports whether the connection was hijacked.
+func (x *Exchange) wasHijacked() bool { return x.hijacked.Load() }
 
-func (r *earlyReader) Read(p []byte) (int, error) {
-	if len(r.early) == 0 {
-		return r.rest.Read(p)
+// Push is HTTP/2's server push.
+func (w *responseWriter) Push(target string, opts *http.PushOptions) error {
+	x := (*Exchange)(w)
+	if err := x.begin(); err != nil {
+		return err
 	}
-	n := copy(p, r.early)
-	r.early = r.early[n:]
-	return n, nil
+	defer x.done()
+	return x.inner.(http.Pusher).Push(target, opts)
 }
 
-func (t *taken) Read(p []byte) (int, error) {
-	n, err := t.Conn.Read(p)
-	t.count.in.Add(int64(n))
-	return n, err
-}
-
-func (t *taken) Write(p []byte) (int, error) {
-	n, err := t.Conn.Write(p)
-	t.count.out.Add(int64(n))
-	t.count.head.see(p[:n])
-	return n, err
-}
-
-// ReadFrom keeps the kernel's ways of copying, once the head has been seen.
-func (t *taken) ReadFrom(src io.Reader) (total int64, err error) {
-	if !t.count.head.over.Load() {
-		total, err = io.CopyN(onlyWriter{t}, src, int64(len(t.count.head.seen)))
-		if err == io.EOF { //nolint:errorlint // CopyN returns it bare
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
+// CloseNotify implements http.CloseNotifier. The interface is deprecated, but the
+// server's writer has it.
+func (w *responseWriter) CloseNotify() <-chan bool {
+	if c := (*Exchange)(w).watchConnection(); c != nil {
+		return c.handler
 	}
-	n, err := io.Copy(t.Conn, src)
-	t.count.out.Add(n)
-	return total + n, err
-}
-
-// NetConn returns the connection, as tls.Conn has it.
-func (t *taken) NetConn() net.Conn { return t.Conn }
-
-func (t *taken) Close() error {
-	err := t.Conn.Close()
-	t.once.Do(t.x.connectionEnded)
-	return err
-}
-
-func (x *Exchange) connectionEnded() {
-	if x.rare().traffic.end(connectionOver) {
-		x.end(nil)
-	}
+	over := make(chan bool, 1) // the request has ended; the server's method would panic
+	over <- true
+	return over
 }

@@ -4,96 +4,106 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
+
+	"github.com/bulwark-go/bulwark/internal/errtree"
 )
 
-// notes is what the packages tell each other and the log line about a
-// request, without importing one another.
-type notes struct {
-	noted atomic.Pointer[noted] // nil while there is nothing to say, as for most requests
+// Notes is what the packages record about a request, for each other and for the
+// log record. Its methods are safe for concurrent use.
+type Notes struct {
+	noted atomic.Pointer[noted] // nil until something is recorded
 }
 
 type noted struct {
 	mu        sync.Mutex
 	causes    []error
-	one       [1]error // room for the usual one of them
 	bodyErr   error
 	intended  int
 	panicked  any
 	stack     []byte
 	refused   bool
 	deadline  bool
-	gone      bool // the client had left when the deadline passed
 	problemID string
 	remarks   []error
+	queued    time.Duration
 	level     slog.Leveler
+	local     any // see Local
 }
 
-// note lets f add to what was noted.
-func (x *notes) note(f func(*noted)) {
-	if x.noted.Load() == nil {
-		x.noted.CompareAndSwap(nil, &noted{})
+// note calls f with the lock held to record something.
+func (n *Notes) note(f func(*noted)) {
+	if n.noted.Load() == nil {
+		n.noted.CompareAndSwap(nil, &noted{})
 	}
-	n := x.noted.Load()
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	f(n)
+	d := n.noted.Load()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f(d)
 }
 
-// Note records why the request failed. The first cause is kept in front and
-// later ones are joined to it, except one that adds nothing.
-func (x *Exchange) Note(err error) {
+// AddCause records why the request failed. Later causes are joined to the first one
+// if they say more.
+func (n *Notes) AddCause(err error) {
 	if err != nil {
-		x.note(func(n *noted) { n.add(err) })
+		n.addCause(err, func(*noted) {})
 	}
 }
 
-func (n *noted) add(err error) {
-	if len(n.causes) > 0 && bare(err) {
-		return
+// Causes returns how many causes are recorded.
+func (n *Notes) Causes() int {
+	d := n.noted.Load()
+	if d == nil {
+		return 0
 	}
-	for i, c := range n.causes {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.causes)
+}
+
+// addCause adds err, and calls f under the same lock. Methods of errors are the
+// application's code, so they are called without the lock.
+func (n *Notes) addCause(err error, f func(*noted)) {
+	var before []error
+	for {
+		after := withCause(before, err)
+		settled := false
+		n.note(func(d *noted) {
+			if settled = slices.EqualFunc(d.causes, before, errtree.Same); settled {
+				d.causes = after
+				f(d)
+				return
+			}
+			before = d.causes // the slice is never changed in place
+		})
+		if settled {
+			return
+		}
+	}
+}
+
+// withCause returns causes with err added.
+func withCause(causes []error, err error) []error {
+	if len(causes) > 0 && isContextErr(err) {
+		return causes
+	}
+	for i, c := range causes {
 		switch {
-		case contains(c, err):
-			return
-		case bare(c), contains(err, c):
-			n.causes[i] = err
-			return
+		case errtree.Contains(c, err):
+			return causes
+		case isContextErr(c), errtree.Contains(err, c):
+			after := slices.Clone(causes)
+			after[i] = err
+			return after
 		}
 	}
-	if n.causes == nil {
-		n.causes = n.one[:0]
-	}
-	n.causes = append(n.causes, err)
+	return append(slices.Clip(causes), err)
 }
 
-// maxSearch bounds how many errors of a tree are searched for another.
-const maxSearch = 32
-
-// contains reports whether err is part of tree. Where errors.Is would ask, this
-// only compares: the methods may be hostile, and the tree may have no end.
-func contains(tree, err error) (found bool) {
-	defer func() { _ = recover() }() // an Unwrap method that panics
-	todo := []error{tree}
-	for n := 0; n < maxSearch && len(todo) > 0; n++ {
-		e := todo[0]
-		todo = todo[1:]
-		if identical(e, err) {
-			return true
-		}
-		switch u := e.(type) { //nolint:errorlint // this is the walk
-		case interface{ Unwrap() error }:
-			todo = append(todo, u.Unwrap())
-		case interface{ Unwrap() []error }:
-			more := u.Unwrap()
-			todo = append(todo, more[:min(len(more), maxSearch)]...)
-		}
-	}
-	return false
-}
-
-// cause is all of them in one error.
+// cause returns all causes as one error.
 func (n *noted) cause() error {
 	if len(n.causes) == 1 {
 		return n.causes[0]
@@ -101,99 +111,83 @@ func (n *noted) cause() error {
 	return errors.Join(n.causes...)
 }
 
-// bare reports whether err says only that a context ended, and not why.
-func bare(err error) bool {
-	return identical(err, context.DeadlineExceeded) || identical(err, context.Canceled)
+// isContextErr reports whether err is a context's error without a cause.
+func isContextErr(err error) bool {
+	return errtree.Same(err, context.DeadlineExceeded) || errtree.Same(err, context.Canceled)
 }
 
-// identical compares without asking errors, whose methods may be hostile and
-// whose trees may be cyclic.
-func identical(a, b any) (same bool) {
-	defer func() { _ = recover() }() // types that cannot be compared are not the same
-	return a == b
+func (n *Notes) noteDeadline(err error) { n.addCause(err, func(d *noted) { d.deadline = true }) }
+
+// Refuse records that the request was refused, and why.
+func (n *Notes) Refuse(err error) { n.addCause(err, func(d *noted) { d.refused = true }) }
+
+// Warn records a problem that did not make the request fail.
+func (n *Notes) Warn(err error) {
+	n.note(func(d *noted) { d.remarks = append(d.remarks, err) })
 }
 
-func (x *Exchange) noteExpiry(err error, gone bool) {
-	x.note(func(n *noted) {
-		n.deadline, n.gone = true, gone
-		n.add(err)
-	})
-}
-
-// Refuse records that the request was turned away, and why.
-func (x *Exchange) Refuse(err error) {
-	x.note(func(n *noted) {
-		n.refused = true
-		n.add(err)
-	})
-}
-
-// Remark records something worth a word in the log line that did not make the
-// request fail.
-func (x *Exchange) Remark(err error) {
-	x.note(func(n *noted) { n.remarks = append(n.remarks, err) })
-}
+// Queued adds to the time that the request waited for a permit.
+func (n *Notes) Queued(wait time.Duration) { n.note(func(d *noted) { d.queued += wait }) }
 
 // Panicked records a panic that was answered, with the stack of its goroutine.
-func (x *Exchange) Panicked(v any, stack []byte) {
-	x.note(func(n *noted) {
-		if n.panicked == nil {
-			n.panicked, n.stack = v, stack
+func (n *Notes) Panicked(v any, stack []byte) {
+	n.note(func(d *noted) {
+		if d.panicked == nil {
+			d.panicked, d.stack = v, stack
 		}
 	})
 }
 
-// Intend records the status that the handler wanted, where the one on the wire
-// can no longer be changed.
-func (x *Exchange) Intend(status int) { x.note(func(n *noted) { n.intended = status }) }
+// SetIntendedStatus records the status that the handler wanted, if another status
+// has already been sent.
+func (n *Notes) SetIntendedStatus(status int) { n.note(func(d *noted) { d.intended = status }) }
 
-// SetProblemID records the id of the problem document that was sent, where it
-// is not the request's.
-func (x *Exchange) SetProblemID(id string) { x.note(func(n *noted) { n.problemID = id }) }
+// SetProblemID records the id of the problem document that was sent, if it differs
+// from the request's id.
+func (n *Notes) SetProblemID(id string) { n.note(func(d *noted) { d.problemID = id }) }
 
-// SetBodyError remembers why reading the request's body failed: a decoder may
-// lose the error on its way to the handler. The first one stays.
-func (x *Exchange) SetBodyError(err error) {
-	x.note(func(n *noted) {
-		if n.bodyErr == nil {
-			n.bodyErr = err
+// SetBodyError records the first error of reading the request's body, because a
+// decoder may not return it to the handler.
+func (n *Notes) SetBodyError(err error) {
+	n.note(func(d *noted) {
+		if d.bodyErr == nil {
+			d.bodyErr = err
 		}
 	})
 }
 
-// BodyError is what SetBodyError remembered.
-func (x *Exchange) BodyError() error {
-	n := x.noted.Load()
-	if n == nil {
+// BodyError returns the error that SetBodyError recorded.
+func (n *Notes) BodyError() error {
+	d := n.noted.Load()
+	if d == nil {
 		return nil
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.bodyErr
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.bodyErr
 }
 
-// SetLevel records at which level the line is to be written, where the mapping
-// of the error says so.
-func (x *Exchange) SetLevel(l slog.Leveler) { x.note(func(n *noted) { n.level = l }) }
+// SetLevel records the level that the log record should have.
+func (n *Notes) SetLevel(l slog.Leveler) { n.note(func(d *noted) { d.level = l }) }
 
-// Level is what SetLevel recorded, nil where nothing was.
-func (x *Exchange) Level() slog.Leveler {
-	n := x.noted.Load()
-	if n == nil {
+// Level returns the level that SetLevel recorded, or nil.
+func (n *Notes) Level() slog.Leveler {
+	d := n.noted.Load()
+	if d == nil {
 		return nil
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.level
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.level
 }
 
-// Cause is what was noted so far.
-func (x *Exchange) Cause() error {
-	n := x.noted.Load()
-	if n == nil {
+// Cause returns the causes recorded so far, as one error.
+func (n *Notes) Cause() error {
+	d := n.noted.Load()
+	if d == nil {
 		return nil
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.cause()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.cause()
 }

@@ -1,50 +1,59 @@
 package exchange
 
 import (
+	"runtime/debug"
 	"slices"
 	"sync/atomic"
+
+	"github.com/bulwark-go/bulwark/internal/errtree"
 )
 
-// Observer is told how the request ended.
+// observing has the observers of a request.
+type observing struct {
+	route    string // the last pattern seen on the handler's own goroutine; guarded by Exchange.mu
+	first    [1]Observer
+	observed atomic.Bool // there are observers
+	notified bool        // the observers were called; guarded by Exchange.mu
+	scoped   bool        // see SetWatch
+}
+
+// Observer gets the Ending of a request.
 type Observer interface {
-	// ID is the id of the request, "" where the observer gave it none.
+	// ID returns the request id that the observer has assigned, or "".
 	ID() string
-	// Ended is called once, at the moment the request ended for the client,
-	// on the goroutine that ended it: the server's, or a timer's while the
-	// handler is still running. It must not touch the request's maps.
+	// Ended is called once, when the request has ended for the client. It runs on
+	// the goroutine that ended the request: the server's, or a timer's if the
+	// handler is still running. It must not use the request's maps.
 	Ended(x *Exchange, e Ending)
-	// Late is called after Ended, when a handler that was abandoned has ended,
-	// and when one panicked too late to be answered; panicked is the value, or
-	// nil.
+	// Late is called after Ended when an abandoned handler has returned, or when a
+	// handler has panicked too late for a response. panicked is the value of the
+	// panic, or nil.
 	Late(x *Exchange, panicked any, stack []byte)
 }
 
-// watchers are the observers, guarded by life.mu: one that stands inside of
-// the deadline may come while that ends the request.
-type watchers struct {
-	first    [1]Observer // the usual one
-	observed atomic.Bool // there are any
-	over     bool        // they were told
-}
-
-// Observe adds an observer. To one that comes when the request has ended it is
-// told at once.
+// Observe adds an observer. If the request has ended, the observer is called at
+// once.
 func (x *Exchange) Observe(o Observer) {
 	x.mu.Lock()
 	if x.first[0] == nil {
 		x.first[0] = o
 	} else {
-		x.rarely().observers = append(slices.Clip(x.observers()), o)
+		x.ensureExtras().observers = append(slices.Clip(x.observers()), o)
 	}
 	x.observed.Store(true)
-	over := x.over
+	late := x.notified
 	x.mu.Unlock()
-	if over {
-		o.Ended(x, x.ending(nil))
+	if late {
+		var e Ending
+		x.describeEnd(&e, nil)
+		o.Ended(x, e)
 	}
 }
 
-// Observers are those added so far. The slice is not to be changed.
+// followed reports whether an observer or package inspect needs the Ending.
+func (x *Exchange) followed() bool { return x.observed.Load() || x.Watched() }
+
+// Observers returns the observers. The caller must not change the slice.
 func (x *Exchange) Observers() []Observer {
 	if !x.observed.Load() {
 		return nil
@@ -56,7 +65,7 @@ func (x *Exchange) Observers() []Observer {
 
 // observers is Observers with mu held.
 func (x *Exchange) observers() []Observer {
-	if all := x.rare().observers; all != nil {
+	if all := x.extras().observers; all != nil {
 		return all
 	}
 	if x.first[0] != nil {
@@ -65,25 +74,70 @@ func (x *Exchange) observers() []Observer {
 	return nil
 }
 
-// end tells the observers how the request ended, on the first call.
+// end calls the observers when it is first called.
 func (x *Exchange) end(panicked any) {
-	if !x.observed.Load() && !x.Expired() { // nobody is there, and nobody can come
+	early := x.earlyEnd() != nil
+	if !x.followed() && !early { // there is no observer, and none can be added
 		return
 	}
 	x.mu.Lock()
-	told, all := x.over, x.observers()
-	x.over = true
+	done, all := x.notified, x.observers()
+	x.notified = true
 	x.mu.Unlock()
-	if told || len(all) == 0 {
+	watch := x.watch.Load()
+	if done || len(all) == 0 && watch == nil {
 		return
 	}
-	e := x.ending(panicked)
+	var e Ending
+	x.describeEnd(&e, panicked)
+	if watch != nil {
+		if e.Abandoned {
+			e.Where = x.abandonedStack(watch, &e)
+		}
+		watch.Ended(x, watch.Slot, e.Route, e.Outcome, e.Duration)
+		if e.Outcome != OK && e.Outcome != Upgraded {
+			watch.Failed(x, e)
+		}
+	}
 	for _, o := range all {
-		o.Ended(x, e)
+		if early {
+			x.notifyApart(o, e)
+		} else {
+			o.Ended(x, e)
+		}
 	}
 }
 
-// ID is the id of the request, "" while it has none.
+// notifyApart notifies an observer on another goroutine.
+func (x *Exchange) notifyApart(o Observer, e Ending) {
+	x.Survive("the observer", func() { o.Ended(x, e) })
+}
+
+// notifyLate tells the observers that the handler has returned after its request
+// ended.
+func (x *Exchange) notifyLate(panicked any, stack []byte) {
+	for _, o := range x.Observers() {
+		x.Survive("the observer", func() { o.Late(x, panicked, stack) })
+	}
+}
+
+// Survive calls f. If f panics, Survive recovers and reports the panic.
+func (x *Exchange) Survive(what string, f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			x.hookPanicked(what, v)
+		}
+	}()
+	f()
+}
+
+// hookPanicked reports a recovered panic of the application's code.
+func (x *Exchange) hookPanicked(what string, v any) {
+	defer func() { _ = recover() }() // ErrorLog may panic as well
+	x.Logf("bulwark: %s panicked: %s\n%s", what, errtree.Printed(v), debug.Stack())
+}
+
+// ID returns the id of the request, or "".
 func (x *Exchange) ID() string {
 	for _, o := range x.Observers() {
 		if id := o.ID(); id != "" {

@@ -13,9 +13,9 @@ import (
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// A logging middleware inside of a deadline that has passed before it got its
-// turn still has its line, once, with the end that the client saw.
-func TestObserverThatComesTooLate(t *testing.T) {
+// A logging middleware inside a deadline that has passed before the request reached it
+// logs the request once, with the end that the client saw.
+func TestObserverAddedAfterTheDeadline(t *testing.T) {
 	for _, early := range []bool{false, true} {
 		first, second := newObserver(), newObserver()
 		h := timeout.New(timeout.Config{Limit: time.Millisecond})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -24,7 +24,7 @@ func TestObserverThatComesTooLate(t *testing.T) {
 				x.Observe(first)
 			}
 			<-r.Context().Done()
-			for x.Wire().Status == 0 { // the answer is on its way
+			for x.Response().State().Status == 0 { // the answer is on its way
 				runtime.Gosched()
 			}
 			x.Observe(second)
@@ -33,12 +33,12 @@ func TestObserverThatComesTooLate(t *testing.T) {
 		h.ServeHTTP(rec, httptest.NewRequest(http.MethodGet, "/", nil))
 		assert.Equal(t, http.StatusGatewayTimeout, rec.Code)
 		e := second.ending(t)
-		assert.True(t, e.Deadline)
+		assert.Equal(t, exchange.DeadlineHit, e.Outcome)
 		assert.Equal(t, http.StatusGatewayTimeout, e.Status)
-		assert.Empty(t, second.ended, "told twice")
+		assert.Empty(t, second.ended, "reported twice")
 		if early {
 			first.ending(t)
-			assert.Empty(t, first.ended, "told twice")
+			assert.Empty(t, first.ended, "reported twice")
 		}
 	}
 }

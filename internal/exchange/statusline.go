@@ -5,11 +5,10 @@ import (
 	"sync/atomic"
 )
 
-// statusLine reads the status of a response that somebody writes by hand to a
-// connection that he has hijacked, as gorilla/websocket and
-// httputil.ReverseProxy do with their 101.
+// statusLine reads the status of a response that the handler writes to a hijacked
+// connection, as gorilla/websocket and httputil.ReverseProxy do for their 101.
 type statusLine struct {
-	over   atomic.Bool // nothing more is to be seen
+	done   atomic.Bool // the status was read, or there is none
 	status atomic.Int32
 
 	mu   sync.Mutex
@@ -17,21 +16,22 @@ type statusLine struct {
 	n    int
 }
 
-// see looks at what was written, up to the first status that is final.
+// see collects the first bytes written, and reads the status from them.
 func (s *statusLine) see(p []byte) {
-	if s.over.Load() || len(p) == 0 {
+	if s.done.Load() || len(p) == 0 {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.n += copy(s.seen[s.n:], p); s.n == len(s.seen) {
 		s.status.Store(int32(finalStatus(s.seen[:])))
-		s.over.Store(true)
+		s.done.Store(true)
 	}
 }
 
-// finalStatus is the status at the beginning of a response (RFC 9112 section 4),
-// 0 where line begins none or an interim one: what follows that is not looked for.
+// finalStatus returns the status at the beginning of a response (RFC 9112 section
+// 4), or 0 if line is not a status line or has an interim status. It does not look
+// for a later status.
 func finalStatus(line []byte) int {
 	const form = "HTTP/0.0 000"
 	if len(line) < len(form) {

@@ -10,6 +10,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/bulwark-go/bulwark/internal/exchange"
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 )
 
 // The status that is written by hand after a hijack, in however many pieces.
@@ -47,28 +50,25 @@ func TestStatusWrittenByHand(t *testing.T) {
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			o := newObserver()
-			s := start(t, 1, o.watch(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			s := testhttp.HTTP1.Start(t, entering((*exchange.Exchange).CountUpgraded)(o.watch(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				c, rw, err := w.(http.Hijacker).Hijack()
 				if assert.NoError(t, err) {
 					tc.write(c, rw, tc.head)
 					_ = c.Close()
 				}
-			})))
-			c, err := net.Dial("tcp", s.Listener.Addr().String())
-			require.NoError(t, err)
-			defer c.Close()
+			}))))
+			c := s.Dial(t)
 			target := "/"
 			if tc.method == http.MethodConnect {
 				target = "example.com:80"
 			}
-			_, err = io.WriteString(c, tc.method+" "+target+" HTTP/1.1\r\nHost: example.com:80\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-			require.NoError(t, err)
+			c.Send(t, tc.method+" "+target+" HTTP/1.1\r\nHost: example.com:80\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 			got, err := io.ReadAll(c)
 			require.NoError(t, err)
 			assert.Equal(t, tc.head, string(got))
 			e := o.ending(t)
 			assert.Equal(t, tc.want, e.Status)
-			assert.True(t, e.Hijacked)
+			assert.Equal(t, exchange.Upgraded, e.Outcome)
 			assert.EqualValues(t, len(tc.head), e.BytesOut)
 		})
 	}

@@ -2,173 +2,150 @@ package exchange
 
 import (
 	"errors"
-	"maps"
 	"net/http"
 	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/bulwark-go/bulwark/internal/respwriter"
 )
 
-// writing is the response half of an exchange. Its fields are guarded by wmu
-// unless they say otherwise.
-type writing struct {
-	inner   inner
-	wmu     sync.Mutex // held while something is written
-	control sync.Mutex // guards off, and the calls that move deadlines
+// response is the part of an exchange that belongs to the response. Its fields
+// are guarded by wmu, unless they say otherwise.
+type response struct {
+	inner http.ResponseWriter // the server's, or an outer middleware's; never changes
 
-	gate      atomic.Uint32 // open, busy, closed
-	headers   atomic.Uint32 // whose header map the handler works on
-	committed atomic.Bool
-	status    int32 // the final status handed to the server
+	wmu      sync.Mutex    // held while something is written
+	status   int32         // the final status handed to the server
+	flushed  bool          // the head is known to have been sent
+	cut      bool          // the response was aborted
+	identity bool          // the application has set Transfer-Encoding: identity
+	timedOut bool          // the server's WriteTimeout had passed
+	declared int64         // Content-Length of the response, -1 if none was set
+	written  int64         // bytes of the body that the server accepted
+	started  time.Duration // when the current write began, or the write that committed the response; 0 if unknown
 
-	off      bool // ResponseController calls are refused
-	sealed   seal // why the gate is closed
-	flushed  bool // the head is known to be on the wire
-	hijacked bool
-	cut      bool
-	timedOut bool // the server's WriteTimeout had passed
+	committed  atomic.Bool
+	hijacked   atomic.Bool
+	refusing   atomic.Bool
+	fullDuplex atomic.Bool   // the handler reads while it writes
+	closing    atomic.Uint32 // see CloseAfterReply
+	headers    atomic.Uint32 // which header map the handler has
+	lastWrite  atomic.Int64  // when something was last written, in nanoseconds since the start
+	own        http.Header   // the handler's header map, if it has one; guarded by Exchange.mu
+	idHeader   *IDHeader     // guarded by Exchange.mu
 
-	own      http.Header   // the handler's header map, made when first touched; guarded by life.mu
-	declared int64         // Content-Length of the response, -1 where none was declared
-	written  int64         // bytes of the body that the server took
-	started  time.Duration // when the response was committed, from the start of the request
-	last     atomic.Int64  // when something was last written, from the start, in nanoseconds
+	control sync.Mutex // guards Exchange.controlOff, and the calls of a ResponseController
+
+	// See KeepNegotiationHeaders; guarded by Exchange.mu.
+	accept, acceptLanguage []string
 }
 
-// States of the gate. A write goes from open to busy and back; whoever closes
-// the gate learns whether one is under way.
-const (
-	gateOpen   uint32 = 0
-	gateBusy   uint32 = 1
-	gateClosed uint32 = 2
+// responseWriter is the exchange as the handler's ResponseWriter.
+type responseWriter Exchange
 
-	// What whoever closed it knew, see ClientGone.
-	gateLate   uint32 = 4  // the deadline closed it, and ends the context
-	gateBroken uint32 = 8  // the transport is ours to break from here on
-	gateGone   uint32 = 16 // the client had left before that
-
-	gateDeparted uint32 = 32 // the client's leaving closed it
-)
-
-// seal says why writes are refused.
-type seal uint8
-
-const (
-	sealedLate seal = iota // the deadline passed; also while that is not yet written down
-	sealedCut
-	sealedOver
-	sealedGone
-)
-
-var (
-	errCut  = errors.New("bulwark: the response was cut off")
-	errOver = errors.New("bulwark: the request is over")
-)
-
-func (s seal) err() error {
-	switch s {
-	case sealedCut:
-		return errCut
-	case sealedOver:
-		return errOver
-	case sealedGone:
-		return ErrClientGone
-	default:
-		return http.ErrHandlerTimeout
-	}
-}
-
-// begin lets an operation on the wire start, or says why none may any more.
-// After a nil error done must be deferred.
+// begin starts a write, or returns why the write is refused. If it returns nil, the
+// caller must defer done.
 func (x *Exchange) begin() error {
-	if x.overdue() {
-		x.enforce(false)
+	now, overdue := x.overdue()
+	if overdue {
+		x.expireNow()
 	}
 	x.wmu.Lock()
-	if x.gate.CompareAndSwap(gateOpen, gateBusy) {
+	if x.state.startWriting() {
+		if now != 0 {
+			x.started = now
+		}
+		x.publishWritten()
 		return nil
 	}
-	err := x.sealed.err()
 	x.wmu.Unlock()
-	return err
+	return x.state.load().writeErr()
 }
 
+// done ends the write, and wakes awaitIdle.
 func (x *Exchange) done() {
-	x.gate.And(^gateBusy)
+	x.closeAfterHead()
+	if !x.committed.Load() {
+		x.started = 0
+	}
+	open := x.state.stopWriting()
 	x.wmu.Unlock()
+	if open {
+		return
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s := x.extras(); s.idle != nil {
+		close(s.idle)
+		s.idle = nil
+	}
 }
 
-// core is what every shape of the writer has. It holds a pointer and nothing
-// else, so that a shape made of it is an interface value without an allocation.
-type core struct{ x *Exchange }
+// Unwrap returns the server's writer, for http.ResponseController and
+// http.MaxBytesReader.
+func (w *responseWriter) Unwrap() http.ResponseWriter {
+	if _, ok := w.inner.(http.Hijacker); !ok && !(*Exchange)(w).http2() {
+		if _, ok := respwriter.Innermost(w.inner).(http.Hijacker); ok {
+			return hijackable{w.inner, (*Exchange)(w)}
+		}
+	}
+	return w.inner
+}
 
-func (c core) exchange() *Exchange { return c.x }
-
-// Unwrap returns the server's writer, for http.ResponseController and for
-// http.MaxBytesReader's way of closing the connection.
-func (c core) Unwrap() http.ResponseWriter { return c.x.inner.w }
-
-// WriteHeader sends the head. Informational responses pass and commit nothing,
-// 101 is final.
-func (c core) WriteHeader(code int) {
-	x := c.x
-	if x.begin() != nil {
+// WriteHeader sends the head. Informational responses are sent but do not commit
+// the response. 101 is final.
+func (w *responseWriter) WriteHeader(code int) {
+	x := (*Exchange)(w)
+	if err := x.begin(); err != nil {
+		if err == http.ErrHijacked { //nolint:errorlint // begin returns it bare
+			x.logSuperfluous("WriteHeader", true)
+		}
 		return
 	}
 	defer x.done()
 	switch {
-	case x.hijacked, x.committed.Load():
-		x.logSuperfluous("WriteHeader", x.hijacked)
+	case x.committed.Load():
+		x.logSuperfluous("WriteHeader", false)
 	case code >= 100 && code < 200 && code != http.StatusSwitchingProtocols:
-		x.inform(code)
+		x.writeInformational(code)
 	default:
-		x.publish()
-		x.inner.w.WriteHeader(code) // panics for an impossible code, as it does without us
+		x.copyHeaders()
+		x.keepOneID()
+		x.closeBeforeHead()
+		x.inner.WriteHeader(code) // panics for an invalid code
 		x.commit(code)
 	}
 }
 
-// inform sends a 1xx with the handler's headers of the moment. They are taken
-// back afterwards: an answer of the deadline's must not inherit them.
-func (x *Exchange) inform(code int) {
-	if x.headers.Load() == headersOwn {
-		wire := x.inner.w.Header()
-		before := wire.Clone()
-		defer func() {
-			clear(wire)
-			maps.Copy(wire, before)
-		}()
-	}
-	x.publish()
-	if wire := x.inner.w.Header(); x.original.ProtoMajor == 2 && x.headers.Load() == headersOwn {
-		// HTTP/2 hands the map itself to the goroutine that writes the frame, and does
-		// not wait for that on a connection that breaks. Only where it has to take out
-		// a length, which an informational response has not, does it make a copy.
-		wire.Set("Content-Length", "0")
-	}
-	x.inner.w.WriteHeader(code)
-}
-
-// commit records the final status.
+// commit records the final status. It records the time before the write. It sets
+// lastWrite before committed: a timer that fires in between must not take the
+// response as silent.
 func (x *Exchange) commit(code int) {
-	x.committed.Store(true)
+	wire := x.inner.Header()
 	x.status = int32(code)
 	x.declared = -1
-	if told := x.rare().commitHook; told != nil {
-		told(x.inner.w.Header())
+	if hook := x.commitHook(); hook != nil {
+		hook(wire)
 	}
 	streams := x.streams()
-	if streams || x.observed.Load() { // else nobody asks
-		x.started = x.Now()
-		x.last.Store(int64(x.started))
+	if streams || x.followed() { // otherwise the time is not used
+		if x.started == 0 {
+			x.started = x.Now()
+		}
+		x.lastWrite.Store(int64(x.started))
 	}
-	if v, ok := x.inner.w.Header()["Content-Length"]; ok && len(v) == 1 {
+	if v, ok := wire["Content-Length"]; ok && len(v) == 1 {
 		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
 			x.declared = n
 		}
 	}
+	if v, ok := wire["Transfer-Encoding"]; ok {
+		x.identity = len(v) == 1 && v[0] == "identity"
+	}
+	x.committed.Store(true)
 	if code == http.StatusSwitchingProtocols {
 		x.lift()
 	} else if streams {
@@ -176,116 +153,147 @@ func (x *Exchange) commit(code int) {
 	}
 }
 
-// implicit is the 200 that a first Write or Flush sends.
+// streamBegan sets the alarm for the silence.
+func (x *Exchange) streamBegan() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.setAlarm(0)
+}
+
+// implicit commits the 200 that a first Write or Flush sends.
 func (x *Exchange) implicit() {
 	if !x.committed.Load() {
-		x.publish()
+		x.copyHeaders()
+		x.keepOneID()
+		x.closeBeforeHead()
 		x.commit(http.StatusOK)
 	}
 }
 
 // Write writes to the response. After a deadline it is refused with
 // http.ErrHandlerTimeout.
-func (c core) Write(p []byte) (int, error) {
-	x := c.x
+func (w *responseWriter) Write(p []byte) (int, error) {
+	x := (*Exchange)(w)
 	if err := x.begin(); err != nil {
-		return 0, err
+		return 0, x.refused(err, len(p))
 	}
 	defer x.done()
-	if x.hijacked {
-		return 0, x.onHijacked(len(p))
-	}
 	x.implicit()
-	return inPieces(x, p, x.inner.w.Write)
+	if x.boundDrain() {
+		defer x.unboundDrain()
+	}
+	return inPieces(x, p, x.inner.Write)
 }
 
-// wrote accounts for a write.
-func (x *Exchange) wrote(n int64, err error) {
-	x.written += n
-	if x.streams() {
-		x.last.Store(int64(x.Now()))
-	}
-	if err != nil && x.rare().writeErr == nil && !errors.Is(err, http.ErrBodyNotAllowed) &&
-		!errors.Is(err, http.ErrContentLength) {
-		x.rarely().writeErr = err
-		if x.original.ProtoMajor >= 2 && x.pastWriteTimeout() {
-			x.timedOut = true // the stream was reset for that, and the error does not say so
-		}
-		if !errors.Is(err, os.ErrDeadlineExceeded) && x.ClientGone() {
-			x.departs()
-		}
-	}
-}
-
-// onHijacked answers a write to a connection that is no longer ours.
-func (x *Exchange) onHijacked(n int) error {
-	if n > 0 {
-		x.logSuperfluous("Write", true)
-	}
-	return http.ErrHijacked
-}
-
-// FlushError flushes, with an error matching http.ErrNotSupported where the
-// server's writer cannot.
-func (c core) FlushError() error {
-	x := c.x
+// WriteString is like Write, for a string.
+func (w *responseWriter) WriteString(s string) (int, error) {
+	x := (*Exchange)(w)
 	if err := x.begin(); err != nil {
-		return err
+		return 0, x.refused(err, len(s))
 	}
 	defer x.done()
-	if !x.hijacked && canFlush(x.inner.w) {
-		x.implicit()
+	x.implicit()
+	if x.boundDrain() {
+		defer x.unboundDrain()
 	}
-	err := x.flush()
-	if err != nil && !errors.Is(err, http.ErrNotSupported) {
-		x.wrote(0, err)
+	return inPieces(x, s, func(p string) (int, error) { return writeString(x.inner, p) })
+}
+
+func writeString(w http.ResponseWriter, s string) (int, error) {
+	if sw, ok := w.(interface{ WriteString(string) (int, error) }); ok {
+		return sw.WriteString(s)
+	}
+	return w.Write([]byte(s))
+}
+
+// refused logs a refused write of n bytes if net/http would, and returns err.
+func (x *Exchange) refused(err error, n int) error {
+	if err == http.ErrHijacked && n > 0 { //nolint:errorlint // begin returns it bare
+		x.logSuperfluous("Write", true)
 	}
 	return err
 }
 
-// flush hands what was written to the kernel.
+// wrote records the result of a write.
+func (x *Exchange) wrote(n int64, err error) {
+	x.written += n
+	if x.streams() {
+		x.lastWrite.Store(int64(x.Now()))
+	}
+	if err == nil || x.extras().writeErr != nil || errors.Is(err, http.ErrBodyNotAllowed) || errors.Is(err, http.ErrContentLength) {
+		return
+	}
+	x.failedToWrite(err, x.written-n)
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+	case x.http2() && x.pastWriteTimeout():
+		x.timedOut = true // the server has reset the stream, and the error does not say why
+	case x.state.load() == open && x.lostClient(err):
+		x.noteClientLeft()
+		x.scheduleGone()
+	}
+}
+
+// failedToWrite records the first failed write. before is how much was written before
+// it.
+func (x *Exchange) failedToWrite(err error, before int64) {
+	s := x.ensureExtras()
+	s.writeErr, s.wroteTo = err, before
+}
+
+// FlushError flushes. The error matches http.ErrNotSupported if the server's
+// writer cannot flush.
+func (w *responseWriter) FlushError() error {
+	x := (*Exchange)(w)
+	if err := x.begin(); err != nil {
+		return err
+	}
+	defer x.done()
+	if respwriter.CanFlush(x.inner) {
+		x.implicit()
+	}
+	if x.boundDrain() {
+		defer x.unboundDrain()
+	}
+	err := x.flushForHandler()
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
+		x.wrote(0, err)
+	} else if err == nil && x.streams() {
+		x.lastWrite.Store(int64(x.Now()))
+	}
+	return err
+}
+
+// flushForHandler is like flush, for a flush of the handler: the write deadline may
+// be one that the handler or the server has set.
+func (x *Exchange) flushForHandler() error {
+	flushed, before := x.flushed, x.state.load()
+	err := x.flush()
+	if err != nil && x.brokenSince(before, err) {
+		x.flushed = flushed
+	}
+	return err
+}
+
+// flush passes the written bytes to the kernel. Even if the flush fails, the head
+// was sent, because the head comes first and our own deadlines leave enough time
+// for it.
 func (x *Exchange) flush() error {
-	eaten := x.eaten()
-	err := x.inner.flush()
-	if err == nil || eaten {
+	headFirst := x.Parent().Err() == nil && (x.http2() && x.written > 0 || x.written > bufferedHTTP1)
+	ignored := x.bodyIgnored()
+	err := http.NewResponseController(x.inner).Flush()
+	if err == nil || ignored || headFirst && !errors.Is(err, http.ErrNotSupported) {
 		x.flushed = true
+	}
+	if ignored {
 		return nil
 	}
 	return err
 }
 
-// eaten reports whether what is written next is not sent: HTTP/2 ends the stream
-// of an answer to HEAD with its head. The server eats the rest, but its writer
-// may fail with that very end, and the request's context ends with the stream.
-func (x *Exchange) eaten() bool {
-	return x.original.ProtoMajor >= 2 && x.original.Method == http.MethodHead && (x.onWire() || !x.ClientGone())
-}
-
-// SetReadDeadline, SetWriteDeadline and EnableFullDuplex are those of
-// http.ResponseController, refused once the response is no longer the
-// handler's.
-func (c core) SetReadDeadline(t time.Time) error {
-	return c.x.controlled(func(in inner) error { return in.setReadDeadline(t) })
-}
-
-// SetWriteDeadline: see SetReadDeadline.
-func (c core) SetWriteDeadline(t time.Time) error {
-	return c.x.controlled(func(in inner) error {
-		c.x.keepWriteDeadline(t)
-		return in.setWriteDeadline(t)
-	})
-}
-
-// EnableFullDuplex: see SetReadDeadline.
-func (c core) EnableFullDuplex() error {
-	return c.x.controlled(func(in inner) error { return http.NewResponseController(in.w).EnableFullDuplex() })
-}
-
-func (x *Exchange) controlled(f func(inner) error) error {
-	x.control.Lock()
-	defer x.control.Unlock()
-	if x.off {
-		return http.ErrHandlerTimeout
-	}
-	return f(x.inner)
+// bodyIgnored reports whether the server discards what is written next. On HTTP/2
+// the head of a response to HEAD ends the stream. Writes may then fail, and the
+// request's context ends with the stream.
+func (x *Exchange) bodyIgnored() bool {
+	return x.http2() && x.original.Method == http.MethodHead && (x.onWire() || x.Parent().Err() == nil)
 }

@@ -1,0 +1,99 @@
+package exchange
+
+import (
+	"runtime"
+	"time"
+)
+
+// boundEnd makes the deadline also apply to the end of the response, which the
+// server sends after the handler has returned. It is called before the deadline is
+// removed.
+func (x *Exchange) boundEnd() {
+	d, at := x.due()
+	if d == nil || d.Cooperative {
+		return
+	}
+	if !x.http2() && !x.drained.Load() && !x.wasHijacked() {
+		// The server will read the rest of the request's body.
+		_ = x.drainWithin(min(max(0, at-x.Now()), drainTime))
+	}
+	if !x.committed.Load() || !x.hasBody() {
+		return
+	}
+	if x.http2() { // the deadline is that of the stream only
+		by := x.start.Add(max(at, x.Now()+endGrace))
+		_ = x.controlled(func() error { return x.setWriteDeadline(by) })
+		return
+	}
+	if x.begin() != nil {
+		return
+	}
+	defer x.done()
+	if x.written <= bufferedHTTP1 {
+		return // the rest fits into the kernel's buffers, and a flush would prevent a Content-Length
+	}
+	began := x.Now()
+	by := x.start.Add(max(at, began+endGrace))
+	if err := x.flush(); err != nil {
+		x.wrote(0, err)
+		return
+	}
+	if x.Now()-began > slowFlush {
+		// The client is slow, and the rest may block. The deadline would stay set
+		// on the connection, so the connection is closed after the response.
+		_ = x.setWriteDeadline(by)
+		x.closing.CompareAndSwap(closeNot, closeAsked)
+	}
+}
+
+// endGrace is the minimum time for the end of a response, because a handler that
+// returned in time must not become late by what the server does afterwards. A flush
+// that takes longer than slowFlush has waited for the client.
+const (
+	endGrace  = 500 * time.Millisecond
+	slowFlush = 100 * time.Millisecond
+)
+
+// writeTimeoutSlack is how much earlier than the exchange the server may have
+// started its WriteTimeout.
+const writeTimeoutSlack = 10 * time.Millisecond
+
+// checkWriteTimeout flushes a response whose WriteTimeout has passed, because the
+// server's own flush, which follows, does not report its error.
+func (x *Exchange) checkWriteTimeout() {
+	if x.returned && x.pastWriteTimeout() {
+		x.implicit()
+		if err := x.flushForHandler(); err != nil {
+			x.failedToWrite(err, x.written)
+			x.timedOut = true
+		}
+	}
+}
+
+// pastWriteTimeout reports whether the server's WriteTimeout has passed or is
+// about to. A write deadline set by the handler replaces it.
+func (x *Exchange) pastWriteTimeout() bool {
+	if !x.followed() {
+		return false
+	}
+	if by := &x.extras().writeBy; by.Load() != 0 {
+		return x.passedBy(by)
+	}
+	srv := x.server()
+	return srv != nil && srv.WriteTimeout > 0 && time.Since(x.start) > srv.WriteTimeout-writeTimeoutSlack
+}
+
+// Exiting reports whether the goroutine runs deferred functions because of
+// runtime.Goexit, and not because of a panic(nil) with GODEBUG=panicnil=1. Call it
+// in a deferred function if the function has neither returned nor panicked.
+func Exiting() bool {
+	var pc [64]uintptr
+	frames := runtime.CallersFrames(pc[:runtime.Callers(2, pc[:])])
+	for more := true; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); f.Function == "runtime.Goexit" {
+			return true
+		}
+	}
+	return false
+}

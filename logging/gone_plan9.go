@@ -1,4 +1,0 @@
-package logging
-
-// peerGone: Plan 9 has no error for it.
-func peerGone(error) bool { return false }
