@@ -6,18 +6,19 @@ import (
 	"github.com/labstack/echo/v5"
 )
 
-// Mapper turns errors into responses. *errmap.Mapper is one.
+// Mapper turns errors into responses. *errmap.Mapper implements it.
 type Mapper interface {
-	// Write answers the request with what err maps to.
+	// Write responds to the request with what err maps to.
 	Write(http.ResponseWriter, *http.Request, error)
-	// Note records err as the request's cause and leaves the response alone.
+	// Note adds err to the request's log record and does not change the response.
 	Note(*http.Request, error)
 }
 
-// ErrorHandler renders errors through errs, for Echo's HTTPErrorHandler field.
-// Where the response is committed it stands, and the error is only noted: some
-// Echo middleware calls the error handler itself and returns the error as
-// well, which makes two calls for one request. ErrorHandler panics if errs is nil.
+// ErrorHandler returns a value for Echo's HTTPErrorHandler field that passes errors
+// to errs.Write. If the response is already committed, the error is passed to
+// errs.Note instead. That happens because some Echo middleware calls the error
+// handler and also returns the error, so the handler is called twice for one
+// request. ErrorHandler panics if errs is nil.
 func ErrorHandler(errs Mapper) echo.HTTPErrorHandler {
 	if errs == nil {
 		panic("bulwarkecho: ErrorHandler: mapper is nil")
@@ -31,18 +32,19 @@ func ErrorHandler(errs Mapper) echo.HTTPErrorHandler {
 	}
 }
 
-// Wrap uses a net/http middleware on a route or a group. It differs from
-// echo.WrapMiddleware in two ways: an error of the wrapped handlers is rendered
-// by Echo's HTTPErrorHandler before mw returns, so that mw sees it, and returned
-// unchanged; and c.Response() is afterwards what it was before, so that a
-// response that mw wrote itself counts as committed. c.Request() stays the
-// request that the wrapped handlers saw.
+// Wrap returns an Echo middleware that runs a net/http middleware on a route or a
+// group. It differs from echo.WrapMiddleware in two ways. First, if the wrapped
+// handlers return an error, Echo's HTTPErrorHandler is called before mw returns, so
+// mw sees the response; the error is then returned unchanged. Second, when mw has
+// returned, c.Response() is the writer from before mw, so Echo knows that a
+// response that mw itself wrote is committed. c.Request() is still the request that
+// the wrapped handlers got.
 //
-// mw is called once per request, with that request's chain as the next
-// handler, so whatever it counts or remembers belongs outside the
-// func(http.Handler) http.Handler. A middleware that runs next on a goroutine
-// of its own and does not wait for it, as http.TimeoutHandler does, must not
-// be wrapped: Echo reuses its contexts. Wrap panics if mw is nil.
+// mw is called once per request, with that request's chain as the next handler. So
+// state that mw shares between requests must be kept outside the func(http.Handler)
+// http.Handler. Do not wrap middleware that runs its next handler on another
+// goroutine and does not wait for it, as http.TimeoutHandler does: Echo reuses its
+// contexts. Wrap panics if mw is nil.
 func Wrap(mw func(http.Handler) http.Handler) echo.MiddlewareFunc {
 	if mw == nil {
 		panic("bulwarkecho: Wrap: middleware is nil")
@@ -63,10 +65,10 @@ func Wrap(mw func(http.Handler) http.Handler) echo.MiddlewareFunc {
 	}
 }
 
-// Route is a middleware that tells the route to whoever wraps Echo. Without it
-// a response that is sent at a deadline, while the handler is running, is
-// logged without its route. It belongs to e.Use, for e.Pre comes before the
-// router.
+// Route is an Echo middleware that sets the request's Pattern to the route, for
+// middleware around Echo. Without Route, the log record has no route if the
+// response is sent at a deadline while the handler is running. Pass Route to e.Use,
+// not to e.Pre, which runs before the router.
 func Route(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c *echo.Context) error {
 		setPattern(c)
@@ -74,8 +76,8 @@ func Route(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// routed gives the wrapped middleware the route and the path parameters where
-// net/http keeps them.
+// routed returns the request with the route and the path parameters set, as
+// http.ServeMux does.
 func routed(c *echo.Context) *http.Request {
 	setPattern(c)
 	r := c.Request()
@@ -85,12 +87,11 @@ func routed(c *echo.Context) *http.Request {
 	return r
 }
 
-// setPattern puts the route where net/http keeps it; Echo's router does so too,
-// but nobody outside knows when. Asking the writer for its header, which only a
-// handler on its own goroutine does, is the hint for whoever owns that writer
-// to pick the route up now: a response that is sent at a deadline, from another
-// goroutine, must not read the request. The context's methods are no such hint:
-// they are called from anywhere.
+// setPattern sets the route in the request. Echo's router sets it too, but
+// middleware around Echo does not know when. A response at a deadline is sent on
+// another goroutine, which must not read the handler's request. So the call of
+// Header makes Bulwark's writer read the route now. Only the handler's goroutine
+// calls Header, but any goroutine may call the methods of the context.
 func setPattern(c *echo.Context) {
 	if route := c.Path(); route != "" {
 		c.Request().Pattern = route

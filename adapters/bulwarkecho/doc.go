@@ -1,91 +1,95 @@
-// Package bulwarkecho connects Echo v5's error handling to an error mapper and
-// uses net/http middleware on a route or a group. Echo v4 needs no adapter, see
-// below.
+// Package bulwarkecho connects Echo v5 to Bulwark. It passes errors to an error
+// mapper, sets the route, and runs net/http middleware on a route or a group. Echo
+// v4 needs no adapter; see "Echo v4" below.
 //
 // # From an existing service
 //
-// Wrapping the whole of Echo is the way, for an *echo.Echo is an http.Handler.
-// Five statements change:
+// Wrap the whole of Echo. An *echo.Echo is an http.Handler. Five statements change:
 //
 //	errs := errmap.New(errmap.Config{Rules: []errmap.Rule{…}})
 //	e.HTTPErrorHandler = bulwarkecho.ErrorHandler(errs)
 //	e.Use(bulwarkecho.Route) // before every other Use
-//	stack := bulwark.Chain(logging.New(logging.Config{}), timeout.New(timeout.Config{Limit: 5 * time.Second, ErrorHandler: errs.Write}),
-//		limits.New(limits.Config{MaxBodyBytes: 1 << 20, ErrorHandler: errs.Write}), errs.Recover)
+//	stack := bulwark.New(bulwark.Config{Timeout: timeout.Config{Limit: 5 * time.Second}, Errors: errs})
 //	err := (&http.Server{Addr: ":8080", Handler: stack(e)}).ListenAndServe() // was e.Start(":8080")
 //
-// What that changes for clients and in the log, measured against Echo's own
-// middleware, is in docs/migration.md in the repository.
+// docs/migration.md in the repository shows what changes for clients and in the log,
+// compared with Echo's own middleware.
 //
 // # Ordering
 //
-// Echo calls its error handler when all middleware is done. Around the whole of
-// it that is early enough. A middleware on a route or a group would miss the
-// answer; [Wrap] therefore has the error rendered before the middleware returns,
-// and passes it on, for Echo middleware further out to see. The error handler is
-// then called once more and only notes it.
+// Echo calls its error handler after all its middleware has returned. That is early
+// enough for a stack around Echo, but middleware on a route or a group would not
+// see the response. [Wrap] therefore calls the error handler before the middleware
+// returns. It also returns the error to outer Echo middleware, so Echo calls the
+// error handler a second time. That call only adds the error to the log record.
 //
 // # What to remove
 //
-//   - middleware.RequestLogger and Recover: the stack logs and recovers. Recover
-//     inside would make an error of the panic, and the line would not say panic.
-//   - middleware.ContextTimeout and BodyLimit: the same is done outside, where it
-//     is enforced and covers what Echo answers by itself.
-//   - middleware.RequestID: the id of the line is in the response's X-Request-Id.
-//   - echo.WrapMiddleware around Bulwark's middleware; [Wrap] is in its place.
+//   - middleware.RequestLogger and Recover. The stack logs and recovers. Echo's
+//     Recover would turn a panic into an error, and the outcome in the log would
+//     not be panic.
+//   - middleware.ContextTimeout and BodyLimit. The stack enforces both, also for
+//     the responses of Echo itself.
+//   - middleware.RequestID. The response has the request id of the log record in
+//     X-Request-Id.
+//   - echo.WrapMiddleware around Bulwark's middleware. Use [Wrap] instead.
 //
-// CORS, Gzip, sessions and authentication stay.
+// Keep CORS, Gzip, sessions and authentication.
 //
 // # Errors
 //
-// The mapper gets the error exactly as it was returned, and with it the whole
-// tree of causes. A mapper such as *errmap.Mapper looks through that tree, its
-// own rules first, and takes the status of an *echo.HTTPError, or of the
-// router's 404 and 405, for what it is when nothing more is known:
+// The mapper gets the error exactly as it was returned, with its tree of causes.
+// *errmap.Mapper tries its rules on the whole tree. If no rule matches, the
+// response has the status of an *echo.HTTPError, or the router's 404 or 405:
 //
-//   - echo.ErrNotFound, echo.NewHTTPError(409, "taken"): the status stands. The
-//     message does not reach the client unless a rule says so; the last rule
-//     of a table can be
-//     errmap.As(func(e *echo.HTTPError) errmap.Problem { return errmap.Problem{Status: e.Code, Title: e.Message} }).
-//   - echo.ErrBadRequest.Wrap(cause), as Echo's binder returns it: a rule for
-//     the cause decides, so that a body over its limit is 413 and not the
-//     binder's 400. Without such a rule it is 400.
+//   - echo.ErrNotFound and echo.NewHTTPError(409, "taken") keep their status. The
+//     client sees the message only if a rule says so.
+//   - echo.ErrBadRequest.Wrap(cause), which Echo's binder returns, is 400 unless a
+//     rule matches the cause. So a body over its limit is 413. Use
+//     errmap.DecodeJSON(c.Request(), &v) to tell the client where the mistake is.
 //
-// An error that comes when the response is committed is only noted: Echo calls
-// its error handler also with errors that were answered. (errmap.Handler, where
-// nobody else does, breaks a begun success off.) A handler that has failed in the
-// middle of a success, and wants the client to see that it is not whole, says so:
+// To show the messages of all *echo.HTTPError to clients, put this rule last:
 //
-//	errs.Write(c.Response(), c.Request(), err) // breaks the response off, and notes err
+//	errmap.As(func(e *echo.HTTPError) errmap.Problem { return errmap.Problem{Status: e.Code, Title: e.Message} })
+//
+// If the response is committed, the error is only added to the log record, because
+// Echo also calls the error handler with errors that already have a response. To
+// abort a response that has failed half-way, call Write. The client then sees that
+// the response is not complete:
+//
+//	errs.Write(c.Response(), c.Request(), err) // aborts the response, and adds err to the log record
 //	return nil
 //
-// Or it is an errmap.Handler, behind echo.WrapHandler.
+// An errmap.Handler, with echo.WrapHandler, does this for every error.
 //
 // # Informational responses
 //
-// Echo's writer takes a 103 for the response: it is sent, and whatever status
-// follows is refused, so that 200 goes out. One that comes before another status
-// goes beneath that writer. (An error after it is rendered all the same.)
+// Echo's writer treats a 103 as the final status. It sends the 103 and ignores the
+// next status, so the response is a 200. To send a 103 before another status, use
+// the writer that Echo wraps. (If a handler returns an error after a 103, the
+// response to the error is sent.)
 //
 //	c.Response().(interface{ Unwrap() http.ResponseWriter }).Unwrap().WriteHeader(http.StatusEarlyHints)
 //
 // # echo.WrapMiddleware
 //
-// Echo's own way to use net/http middleware, in v4 and in v5, returns the error
-// of the handlers when the middleware is done, and leaves c.Response() as the
-// middleware's writer. For Bulwark's middleware that means:
+// In v4 and v5, echo.WrapMiddleware returns the error of the handlers after the
+// middleware has returned, and c.Response() stays the middleware's writer. For
+// Bulwark's middleware this means:
 //
-//   - The outermost of it ends the request. An error that Echo renders after that
-//     is lost: the client gets an empty 200, and the line says 200. Where the
-//     whole engine is wrapped, what comes onto a route by WrapMiddleware
-//     (timeout.Override, limits.Override) is not the outermost, and all is well.
-//   - A 103 goes through Echo's writer, and 200 after it.
+//   - The outermost Bulwark middleware ends the request when it returns. If that
+//     middleware was wrapped with echo.WrapMiddleware, Echo's response to an error
+//     comes later and is lost: the client gets an empty 200, and the log record has
+//     200. If Echo is wrapped as a whole, middleware on a route (timeout.Override,
+//     limits.Override) is not the outermost one, and works.
+//   - A 103 goes through Echo's writer, and the response is a 200.
 //
 // # Echo v4
 //
-// Whole-engine wrapping works the same. This module is v5's; in its place stand
-// an error handler, a middleware that tells the route, and as the last rule of
-// the table one for v4's errors, which have no StatusCode method:
+// Wrap the whole of Echo, as with v5. This module is for v5 only. With v4, write
+// the three parts below: a rule for v4's errors, which have no StatusCode method
+// (put it last in errmap.Config.Rules), an error handler, and middleware that sets
+// the route:
 //
 //	errmap.As(func(e *echo.HTTPError) errmap.Problem { return errmap.Problem{Status: e.Code} })
 //
@@ -99,14 +103,14 @@
 //	e.Use(func(next echo.HandlerFunc) echo.HandlerFunc {
 //		return func(c echo.Context) error {
 //			c.Request().Pattern = c.Path()
-//			c.Response().Header() // the hint to look at it, see Route
+//			c.Response().Header() // makes Bulwark's writer read the route now
 //			return next(c)
 //		}
 //	})
 //
-// Remove Logger, RequestLogger, Recover, Timeout, ContextTimeout, BodyLimit and
-// RequestID of its middleware. Where the stack has to be on a route, a middleware
-// inside of it renders the error in time:
+// Remove the middleware Logger, RequestLogger, Recover, Timeout, ContextTimeout,
+// BodyLimit and RequestID of Echo v4. If the stack must be on a route or a group,
+// add middleware inside the stack that renders the error before the stack returns:
 //
 //	group.Use(echo.WrapMiddleware(stack), func(next echo.HandlerFunc) echo.HandlerFunc {
 //		return func(c echo.Context) error {
@@ -118,6 +122,6 @@
 //		}
 //	})
 //
-// The package speaks standard types only and does not import Bulwark; an
-// *errmap.Mapper is a [Mapper].
+// The package does not import Bulwark: a [Mapper] has only types of the standard
+// library.
 package bulwarkecho

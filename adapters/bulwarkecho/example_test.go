@@ -19,9 +19,9 @@ type table struct{}
 func (table) Write(w http.ResponseWriter, _ *http.Request, err error) {
 	var coded interface{ StatusCode() int }
 	switch {
-	case errors.Is(err, errNotFound): // the table first
+	case errors.Is(err, errNotFound): // rules come first
 		http.Error(w, "no such user", http.StatusNotFound)
-	case errors.As(err, &coded): // then what the error says of itself
+	case errors.As(err, &coded): // then the error's own status
 		http.Error(w, http.StatusText(coded.StatusCode()), coded.StatusCode())
 	default:
 		http.Error(w, "internal", http.StatusInternalServerError)
@@ -37,8 +37,8 @@ func get(h http.Handler, path string) {
 	fmt.Print(rec.Code, " ", rec.Body)
 }
 
-// Handlers return their errors, and one table knows what they mean. What a
-// cause means beats the status that was wrapped around it.
+// Handlers return their errors, and the mapper responds. A rule for the cause takes
+// precedence over the status of the error around it.
 func ExampleErrorHandler() {
 	e := echo.New()
 	e.HTTPErrorHandler = bulwarkecho.ErrorHandler(table{})
@@ -53,7 +53,8 @@ func ExampleErrorHandler() {
 	// 404 Not Found
 }
 
-// Any net/http middleware, on one group. It sees the error's response, too.
+// Wrap runs net/http middleware on a group. The middleware sees the response to an
+// error, too.
 func ExampleWrap() {
 	noStore := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,7 +76,7 @@ func ExampleWrap() {
 	// 200 dear diary
 }
 
-// Whoever wraps Echo knows the route while the handler is still running.
+// Middleware around Echo knows the route while the handler is running.
 func ExampleRoute() {
 	e := echo.New()
 	e.Use(bulwarkecho.Route)

@@ -17,7 +17,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// newEcho is quiet, but for what it logs into t when a response is written twice.
+// newEcho logs nothing, except into t if a response is written twice.
 func newEcho(t *testing.T, handler echo.HTTPErrorHandler) *echo.Echo {
 	e := echo.New()
 	e.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
@@ -25,8 +25,8 @@ func newEcho(t *testing.T, handler echo.HTTPErrorHandler) *echo.Echo {
 	return e
 }
 
-// spyMapper answers with the error's own status, or with 418, and remembers
-// what it was given.
+// spyMapper responds with the error's own status, or with 418, and records its
+// arguments.
 type spyMapper struct {
 	mu             sync.Mutex
 	written, noted []error
@@ -65,8 +65,8 @@ func do(t *testing.T, h http.Handler, method, path string) (*http.Response, stri
 	return res, string(body)
 }
 
-// spyWriter is a middleware's own ResponseWriter, with nothing but Unwrap. It
-// notes each call.
+// spyWriter is the ResponseWriter of a middleware, with no other method than Unwrap. It
+// records each call.
 type spyWriter struct {
 	http.ResponseWriter
 	calls []string
@@ -84,7 +84,7 @@ func (s *spyWriter) Write(p []byte) (int, error) {
 	return s.ResponseWriter.Write(p)
 }
 
-// spy is a middleware that notes in calls what passed its writer.
+// spy is a middleware that records in calls what passed its writer.
 func spy(calls *string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

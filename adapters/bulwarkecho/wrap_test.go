@@ -20,8 +20,8 @@ import (
 	"github.com/bulwark-go/bulwark/adapters/bulwarkecho"
 )
 
-// TestWrapIsTransparent runs each handler bare and wrapped: the client cannot
-// tell, and the middleware sees all of it.
+// TestWrapIsTransparent runs each handler bare and wrapped: the client sees no
+// difference, and the middleware sees all of the response.
 func TestWrapIsTransparent(t *testing.T) {
 	for _, tc := range []struct {
 		desc    string
@@ -86,8 +86,8 @@ func TestWrapIsTransparent(t *testing.T) {
 	}
 }
 
-// Echo's writer takes a 103 for the response. One that a wrapped middleware
-// sends, or a handler beneath c.Response(), does not become its status.
+// Echo's writer treats a 103 as the final status. A 103 that a wrapped middleware or a
+// handler sends below c.Response() does not become Echo's status.
 func TestWrapPassesEarlyHints(t *testing.T) {
 	hint := func(w http.ResponseWriter) { w.WriteHeader(http.StatusEarlyHints) }
 	early := func(next http.Handler) http.Handler {
@@ -122,7 +122,7 @@ func TestWrapPassesEarlyHints(t *testing.T) {
 	assert.Equal(t, 404, res.StatusCode)
 }
 
-// A middleware that answers in the handler's stead has answered, whatever the
+// If a middleware responds instead of the handler, its response is final, whatever the
 // handler returns.
 func TestWrapAnsweredByTheMiddleware(t *testing.T) {
 	errs := &spyMapper{}
@@ -141,7 +141,7 @@ func TestWrapAnsweredByTheMiddleware(t *testing.T) {
 	assert.Equal(t, []error{errCause}, errs.noted)
 }
 
-func TestWrapWhereNextDoesNotRun(t *testing.T) {
+func TestWrapIfNextDoesNotRun(t *testing.T) {
 	e := newEcho(t, bulwarkecho.ErrorHandler(&spyMapper{}))
 	refuse := func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "full", 503) })
@@ -181,8 +181,7 @@ func TestWrapPutsTheResponseBackAfterAPanic(t *testing.T) {
 	assert.Equal(t, "recovered\n", body)
 }
 
-// owner stands for the writer of whoever looks at the request when the handler
-// comes by.
+// owner is like a writer that looks at the request when its Header method is called.
 type owner struct {
 	http.ResponseWriter
 	req  *http.Request
@@ -277,8 +276,8 @@ func TestWrapHijack(t *testing.T) {
 	assert.Equal(t, "hello\n", line)
 }
 
-// A flush that failed is no success to the middleware.
-func TestWrapSaysThatAFlushFailed(t *testing.T) {
+// A failed flush is not a success for the middleware.
+func TestWrapReportsAFailedFlush(t *testing.T) {
 	e := echo.New()
 	var got error
 	e.GET("/", func(c *echo.Context) error { return c.String(200, "half") }, bulwarkecho.Wrap(func(next http.Handler) http.Handler {

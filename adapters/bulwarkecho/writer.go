@@ -8,10 +8,9 @@ import (
 	"github.com/labstack/echo/v5"
 )
 
-// baseWriter is what a wrapped middleware writes to: Echo's writer with
-// net/http's manners. *echo.Response takes an informational status for the
-// response and refuses the final one after it, so that a 200 would go out
-// whatever the middleware sent and believes it sent.
+// baseWriter is the writer of a wrapped middleware. It wraps Echo's writer and
+// behaves as net/http's writer does. *echo.Response treats an informational status
+// as the final one and ignores the real one, so a 200 would be sent.
 type baseWriter struct{ http.ResponseWriter }
 
 func (b *baseWriter) Unwrap() http.ResponseWriter { return b.ResponseWriter }
@@ -26,14 +25,15 @@ func (b *baseWriter) WriteHeader(code int) {
 	b.ResponseWriter.WriteHeader(code)
 }
 
-// Flush and Hijack are there because *echo.Response has them, and some
-// middleware asks by type.
+// Flush and Hijack exist because *echo.Response has them and some middleware looks
+// for them with type assertions.
 
 func (b *baseWriter) Flush() { _ = b.FlushError() }
 
-// FlushError flushes. Echo's own Flush does not say whether it failed, and a
-// middleware would take a response that broke to have been sent; so the writer
-// beneath is asked once more, which has nothing left to do then.
+// FlushError flushes. Echo's Flush does not return an error, so middleware would
+// not notice that a response is broken. FlushError therefore also flushes the
+// writer that Echo wraps. That flush has nothing left to send, but it returns the
+// error.
 func (b *baseWriter) FlushError() error {
 	err := http.NewResponseController(b.ResponseWriter).Flush()
 	if res, _ := echo.UnwrapResponse(b.ResponseWriter); err == nil && res != nil {
@@ -46,14 +46,14 @@ func (b *baseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(b.ResponseWriter).Hijack()
 }
 
-// informational reports whether code comes before the response; 101 is one.
+// informational reports whether code is sent before the final status. 101 is final.
 func informational(code int) bool {
 	return code >= 100 && code < 200 && code != http.StatusSwitchingProtocols
 }
 
-// answered reports whether the response is committed. Echo says so also of one
-// that a handler sent an informational status for, and nothing else; that one
-// is given back to be written.
+// answered reports whether the response is committed. Echo also marks a response as
+// committed if the handler has sent only an informational status; answered clears that
+// mark, so that the response can be written.
 func answered(c *echo.Context) bool {
 	res, _ := echo.UnwrapResponse(c.Response())
 	if res == nil || !res.Committed {

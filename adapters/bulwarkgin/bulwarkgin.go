@@ -6,21 +6,21 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// Mapper turns errors into responses. *errmap.Mapper is one.
+// Mapper turns errors into responses. *errmap.Mapper implements it.
 type Mapper interface {
-	// Write answers the request with what err maps to.
+	// Write responds to the request with what err maps to.
 	Write(http.ResponseWriter, *http.Request, error)
-	// Note records err as the request's cause and leaves the response alone.
+	// Note adds err to the request's log record and does not change the response.
 	Note(*http.Request, error)
 }
 
-// Errors renders the last of c.Errors through errs when the handlers are done
-// and nothing was written. Where something was, the response stands and the
-// error is only noted: a handler that calls c.JSON(409, …) and then c.Error
-// keeps its answer. errs gets the error as the handler gave it, without Gin's
-// wrapper around it.
+// Errors is middleware that responds to the errors of handlers. When the handlers
+// have returned without writing a response, it passes the last of c.Errors to
+// errs.Write. If a handler has written a response, the error is passed to errs.Note
+// instead: a handler that calls c.JSON(409, …) and then c.Error keeps its response.
+// errs gets the error that the handler passed to c.Error, without Gin's wrapper.
 //
-// It also sets the request's Pattern to c.FullPath. Errors panics if errs is nil.
+// Errors also sets the request's Pattern to c.FullPath. It panics if errs is nil.
 func Errors(errs Mapper) gin.HandlerFunc {
 	if errs == nil {
 		panic("bulwarkgin: Errors: mapper is nil")
@@ -40,9 +40,9 @@ func Errors(errs Mapper) gin.HandlerFunc {
 	}
 }
 
-// Handler lets h return its error: it is put into c.Errors and the handlers
-// that follow are skipped, as after c.AbortWithError, but nothing is written.
-// [Errors] renders it. Handler panics if h is nil.
+// Handler returns a handler that calls h. If h returns an error, Handler adds the
+// error to c.Errors and skips the handlers that follow, as c.AbortWithError does.
+// It writes nothing, because [Errors] responds. Handler panics if h is nil.
 func Handler(h func(*gin.Context) error) gin.HandlerFunc {
 	if h == nil {
 		panic("bulwarkgin: Handler: handler is nil")
@@ -55,17 +55,18 @@ func Handler(h func(*gin.Context) error) gin.HandlerFunc {
 	}
 }
 
-// Wrap uses a net/http middleware on a route or a group. What comes after it
-// in Gin's chain is the middleware's next handler; if the middleware does not
-// call it, the chain is aborted. c.Request stays the request that the wrapped
-// handlers saw, so that what the middleware put into its context can be read
-// further out; c.Writer is as before once they return.
+// Wrap returns a Gin handler that runs a net/http middleware on a route or a group.
+// The middleware's next handler is the rest of Gin's chain. If the middleware does
+// not call its next handler, the chain is aborted. When the middleware has
+// returned, c.Writer is the writer from before it, but c.Request is still the
+// request that the wrapped handlers got, so outer handlers can read what the
+// middleware has put into the request's context.
 //
-// mw is called once per request, with that request's chain as the next
-// handler, so whatever it counts or remembers belongs outside the
-// func(http.Handler) http.Handler. A middleware that runs next on a goroutine
-// of its own and does not wait for it, as http.TimeoutHandler does, must not
-// be wrapped: Gin reuses its contexts. Wrap panics if mw is nil.
+// mw is called once per request, with that request's chain as the next handler. So
+// state that mw shares between requests must be kept outside the func(http.Handler)
+// http.Handler. Do not wrap middleware that runs its next handler on another
+// goroutine and does not wait for it, as http.TimeoutHandler does: Gin reuses its
+// contexts. Wrap panics if mw is nil.
 func Wrap(mw func(http.Handler) http.Handler) gin.HandlerFunc {
 	if mw == nil {
 		panic("bulwarkgin: Wrap: middleware is nil")
@@ -74,8 +75,8 @@ func Wrap(mw func(http.Handler) http.Handler) gin.HandlerFunc {
 		setPattern(c)
 		outer, ran := c.Writer, false
 		base := &baseWriter{ResponseWriter: outer}
-		// Read before mw runs: from then on a middleware with a deadline may
-		// write through base at any time.
+		// The values are read before mw runs. After that, middleware with a
+		// deadline may write through base at any time.
 		status, size := outer.Status(), outer.Size()
 
 		mw(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -87,21 +88,19 @@ func Wrap(mw func(http.Handler) http.Handler) gin.HandlerFunc {
 			ran = true
 		})).ServeHTTP(base, c.Request)
 
-		// Not called, or left by a panic that mw recovered from: Gin would
-		// go on with the next handler of the chain.
+		// mw did not call its next handler, or recovered a panic of it. Without
+		// Abort, Gin would continue with the next handler of the chain.
 		if !ran {
 			c.Abort()
 		}
 	}
 }
 
-// setPattern puts the route where net/http keeps it. FullPath is known before
-// the first handler runs, and it must be told by then: a response that is sent
-// at a deadline, from another goroutine, cannot wait for the handler and must
-// not read its request. Asking the writer for its header, which only a handler
-// on its own goroutine does, is the hint for whoever owns that writer to pick
-// the route up now. The context's methods are no such hint: they are called
-// from anywhere.
+// setPattern sets the route in the request, as http.ServeMux does. A response at a
+// deadline is sent on another goroutine, which must not read the handler's request.
+// So the call of Header makes Bulwark's writer read the route now. Only the
+// handler's goroutine calls Header, but any goroutine may call the methods of the
+// context.
 func setPattern(c *gin.Context) {
 	if route := c.FullPath(); route != "" {
 		c.Request.Pattern = route

@@ -1,72 +1,71 @@
-// Package bulwarkgin supplies what only Gin knows: the errors that handlers
-// leave in the context, the route, and a way to use net/http middleware on a
-// route or a group.
+// Package bulwarkgin connects Gin to Bulwark. It passes the errors that handlers
+// add to Gin's context to an error mapper, sets the route, and runs net/http
+// middleware on a route or a group.
 //
 // # From an existing service
 //
-// Wrapping the whole engine is the way, and needs no adapter, because a
-// *gin.Engine is an http.Handler. Five statements change:
+// Wrap the whole engine. This needs no adapter, because a *gin.Engine is an
+// http.Handler. Five statements change:
 //
 //	engine := gin.New() // was gin.Default()
 //	errs := errmap.New(errmap.Config{Rules: []errmap.Rule{…}})
 //	engine.Use(bulwarkgin.Errors(errs)) // before every other Use
-//	stack := bulwark.Chain(logging.New(logging.Config{}), timeout.New(timeout.Config{Limit: 5 * time.Second, ErrorHandler: errs.Write}),
-//		limits.New(limits.Config{MaxBodyBytes: 1 << 20, ErrorHandler: errs.Write}), errs.Recover)
+//	stack := bulwark.New(bulwark.Config{Timeout: timeout.Config{Limit: 5 * time.Second}, Errors: errs})
 //	err := (&http.Server{Addr: ":8080", Handler: stack(engine)}).ListenAndServe() // was engine.Run(":8080")
 //
-// From then on handlers may return their errors, one after the other:
+// You can then let one handler after another return its errors:
 //
 //	engine.GET("/users/:id", bulwarkgin.Handler(getUser)) // func getUser(*gin.Context) error
 //
-// What that changes for clients and in the log, measured against Gin's own
-// middleware and gin-contrib's, is in docs/migration.md in the repository.
+// docs/migration.md in the repository shows what changes for clients and in the log,
+// compared with Gin's own middleware and gin-contrib's.
 //
 // # Ordering
 //
-// [Errors] comes first in the engine, before anything that replaces c.Request,
-// so that the route it notes reaches the request that logging looks at. Where
-// [Wrap] is used, a second Errors after it lets the wrapped middleware see the
-// rendered error; the one further out does no harm, for it finds the response
-// written.
+// Pass [Errors] to the first Use of the engine, before any middleware that replaces
+// c.Request. Then the route is set in the request that package logging reads. If
+// you use [Wrap], use Errors once more after it, so that the wrapped middleware
+// sees the response to an error. The outer Errors then only adds the error to the
+// log record.
 //
 // # What to remove
 //
-//   - gin.Default, for its gin.Logger and gin.Recovery: the stack logs and
-//     recovers. Recovery would answer a panic by itself, so that the line has
-//     neither the panic nor its stack; and it swallows the http.ErrAbortHandler
-//     by which a handler (httputil.ReverseProxy's, for one) says that a response
-//     is not whole, so that it ends as if it were.
-//   - Middleware for timeouts, body sizes, request ids and access logs. Those
-//     that run c.Next on a goroutine of their own were racing, too.
-//   - c.Bind and its kin, which answer 400 by themselves before anybody can say
-//     what the error means. c.ShouldBind returns it: a body over its limit is
-//     then 413, JSON with a syntax error 400. What encoding/json says of an empty
-//     body (io.EOF) and of one that ends too early (io.ErrUnexpectedEOF) could
-//     come from anywhere and is 500; a rule on routes that decode says 400.
+//   - gin.Default's gin.Logger and gin.Recovery. The stack logs and recovers.
+//     gin.Recovery would respond to panics itself, so the log record would have
+//     neither the panic nor its stack. It also recovers http.ErrAbortHandler, so a
+//     handler such as httputil.ReverseProxy could not abort its response.
+//   - Middleware for timeouts, body sizes, request ids and access logs. Middleware
+//     that runs c.Next on another goroutine also has data races.
+//   - c.Bind and the other methods that respond with 400 themselves, before the
+//     mapper can decide. Use c.ShouldBind, which returns the error: a body over its
+//     limit is then 413, and an empty body or malformed JSON is 400. For a
+//     truncated JSON body it returns io.ErrUnexpectedEOF, which could also come
+//     from a database, so the response is 500 unless the client's connection has
+//     ended. errmap.DecodeJSON(c.Request, &v) returns a 400 for it, and tells the
+//     client where the mistake is.
 //
-// CORS, gzip, sessions and authentication stay. So does a NoRoute; one that is
-// to answer as all errors do is
+// Keep CORS, gzip, sessions and authentication, and NoRoute. To answer 404 in the
+// format of your other errors:
 //
 //	engine.NoRoute(bulwarkgin.Handler(func(*gin.Context) error { return &errmap.Problem{Status: http.StatusNotFound} }))
 //
 // # Late errors
 //
-// An error that comes when the response has begun is only noted: c.Error is
-// also where handlers leave remarks. (errmap.Handler, where nobody else returns
-// errors, breaks such a response off.) A handler that has failed in the middle of
-// a success, and wants the client to see that it is not whole, says so:
+// If the response has started, Errors only adds the error to the log record,
+// because c.Error is also used for remarks. To abort a response that has failed
+// half-way, call Write. The client then sees that the response is not complete:
 //
-//	errs.Write(c.Writer, c.Request, err) // breaks the response off, and notes err
+//	errs.Write(c.Writer, c.Request, err) // aborts the response, and adds err to the log record
 //
-// Or it is an errmap.Handler, behind gin.WrapH.
+// An errmap.Handler, with gin.WrapH, does this for every error.
 //
 // # Informational responses
 //
-// Gin's writer takes a 103 for the status, and forgets it when the next one is
-// set. One that is to be sent goes beneath it:
+// Gin's writer treats a 103 as the final status, and drops it when the next status
+// is set. Send a 103 through the writer that Gin wraps:
 //
 //	c.Writer.(interface{ Unwrap() http.ResponseWriter }).Unwrap().WriteHeader(http.StatusEarlyHints)
 //
-// The package speaks standard types only and does not import Bulwark; an
-// *errmap.Mapper is a [Mapper].
+// The package does not import Bulwark: a [Mapper] has only types of the standard
+// library.
 package bulwarkgin

@@ -63,7 +63,7 @@ func TestErrors(t *testing.T) {
 		t.Run(tc.desc, func(t *testing.T) {
 			errs := &spyMapper{status: 418}
 			e := gin.New()
-			// Twice, as with one in the engine and one inside a wrapped group.
+			// Errors is used twice, as in the engine and inside a wrapped group.
 			e.Use(bulwarkgin.Errors(&spyMapper{status: 500}), bulwarkgin.Errors(errs))
 			e.GET("/users/:id", tc.handler)
 
@@ -85,8 +85,7 @@ func TestHandlerAborts(t *testing.T) {
 	assert.Equal(t, "mapped", do(t, e, "GET", "/").body)
 }
 
-// owner stands for the writer of whoever looks at the request when the handler
-// comes by.
+// owner is like a writer that looks at the request when its Header method is called.
 type owner struct {
 	http.ResponseWriter
 	req  *http.Request

@@ -33,7 +33,7 @@ func get(h http.Handler, path string) {
 	fmt.Println(rec.Code, rec.Body)
 }
 
-// Handlers return their errors, and one table knows what they mean.
+// Handlers return their errors, and the mapper responds.
 func ExampleErrors() {
 	engine := gin.New()
 	engine.Use(bulwarkgin.Errors(table{}))
@@ -52,7 +52,7 @@ func ExampleErrors() {
 	// 404 not found
 }
 
-// A handler that has answered keeps its answer; the error is for the log.
+// If the handler has written a response, it stays, and the error is only logged.
 func ExampleErrors_answered() {
 	engine := gin.New()
 	engine.Use(bulwarkgin.Errors(table{}))
@@ -67,8 +67,8 @@ func ExampleErrors_answered() {
 	// 409 {"error":"taken"}
 }
 
-// Any net/http middleware, on one group. Errors stands behind it, so that the
-// middleware sees the error's response as well.
+// Wrap runs net/http middleware on a group. Errors comes after it, so that the
+// middleware sees the response to an error, too.
 func ExampleWrap() {
 	noStore := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

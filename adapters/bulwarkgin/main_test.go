@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// spyMapper answers everything with its status and remembers what it was given.
+// spyMapper responds with its status to everything and records its arguments.
 type spyMapper struct {
 	mu             sync.Mutex
 	status         int
@@ -65,8 +65,8 @@ func do(t *testing.T, h http.Handler, method, path string) answer {
 	return answer{res.StatusCode, res.Header, string(body)}
 }
 
-// spyWriter is a middleware's own ResponseWriter, with nothing but Unwrap. It
-// notes each call.
+// spyWriter is the ResponseWriter of a middleware, with no other method than Unwrap. It
+// records each call.
 type spyWriter struct {
 	http.ResponseWriter
 	calls []string
@@ -84,7 +84,7 @@ func (s *spyWriter) Write(p []byte) (int, error) {
 	return s.ResponseWriter.Write(p)
 }
 
-// spy is a middleware that notes in calls what passed its writer.
+// spy is a middleware that records in calls what passed its writer.
 func spy(calls *string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

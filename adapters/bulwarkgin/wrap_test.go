@@ -24,8 +24,8 @@ import (
 
 func pass(next http.Handler) http.Handler { return next }
 
-// TestWrapKeepsGinsWriter runs each handler bare and wrapped, and expects that
-// neither the client nor the handler can tell.
+// TestWrapKeepsGinsWriter runs each handler bare and wrapped: neither the client nor the
+// handler sees a difference.
 func TestWrapKeepsGinsWriter(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.txt"), []byte("a file"), 0o600))
@@ -102,7 +102,7 @@ func TestWrapKeepsGinsWriter(t *testing.T) {
 				seen = nil
 				e := gin.New()
 				e.HandleMethodNotAllowed = true
-				// What Gin middleware further out finds.
+				// What outer Gin middleware sees.
 				look := func(c *gin.Context) {
 					seen = append(seen, fmt.Sprint(c.Writer.Status(), c.Writer.Size(), c.Writer.Written()))
 				}
@@ -126,7 +126,7 @@ func TestWrapKeepsGinsWriter(t *testing.T) {
 	}
 }
 
-func TestWrapAbortsWhereNextDoesNotRun(t *testing.T) {
+func TestWrapAbortsIfNextDoesNotRun(t *testing.T) {
 	refuse := func(http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "full", 503) })
 	}
@@ -272,8 +272,8 @@ func TestWrapHijack(t *testing.T) {
 	assert.Equal(t, "body", do(t, e, "GET", "/late").body)
 }
 
-// TestWrapHijackUnsupported: net/http's HTTP/2 cannot hijack, and the answer
-// must still be possible afterwards.
+// TestWrapHijackUnsupported: net/http's HTTP/2 cannot hijack, and the handler can still
+// respond afterwards.
 func TestWrapHijackUnsupported(t *testing.T) {
 	errs := &spyMapper{status: 426}
 	e := gin.New()
@@ -292,8 +292,8 @@ func TestWrapHijackUnsupported(t *testing.T) {
 	assert.ErrorIs(t, errs.written[0], http.ErrNotSupported)
 }
 
-// A flush that failed is no success to the middleware.
-func TestWrapSaysThatAFlushFailed(t *testing.T) {
+// A failed flush is not a success for the middleware.
+func TestWrapReportsAFailedFlush(t *testing.T) {
 	e := gin.New()
 	var got error
 	e.GET("/", bulwarkgin.Wrap(func(next http.Handler) http.Handler {

@@ -10,19 +10,20 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-// baseWriter is what a wrapped middleware writes to: Gin's writer with
-// net/http's manners. Gin's own WriteHeader only remembers the status, and the
-// last call wins; middleware counts on the first call sending the header.
+// baseWriter is the writer of a wrapped middleware. It wraps Gin's writer and
+// behaves as net/http's writer does. Gin's WriteHeader only stores the status, and
+// the last call wins, but middleware expects that the first call sends the header.
 type baseWriter struct {
 	gin.ResponseWriter
-	lazy atomic.Bool // the header may wait, see innerWriter.finish; the middleware may be writing from a timer meanwhile
+	lazy atomic.Bool // WriteHeader does not send the header, see innerWriter.finish; atomic because a timer of the middleware may write
 }
 
 func (b *baseWriter) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
 func (b *baseWriter) WriteHeader(code int) {
-	// Gin takes an informational status for the final one and then drops the
-	// final one, so it goes out beneath Gin's writer. 101 is final.
+	// Gin treats an informational status as the final one, and then drops the real
+	// one. So an informational status is sent through the writer that Gin wraps.
+	// 101 is final.
 	if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols {
 		if u, ok := b.ResponseWriter.(interface{ Unwrap() http.ResponseWriter }); ok {
 			u.Unwrap().WriteHeader(code)
@@ -35,9 +36,9 @@ func (b *baseWriter) WriteHeader(code int) {
 	}
 }
 
-// FlushError flushes. Gin's own Flush does not say whether it failed, and a
-// middleware would take a response that broke to have been sent; so the writer
-// beneath is asked once more, which has nothing left to do then.
+// FlushError flushes. Gin's Flush does not return an error, so middleware would not
+// notice that a response is broken. FlushError therefore also flushes the writer
+// that Gin wraps. That flush has nothing left to send, but it returns the error.
 func (b *baseWriter) FlushError() error {
 	b.ResponseWriter.Flush()
 	if u, ok := b.ResponseWriter.(interface{ Unwrap() http.ResponseWriter }); ok {
@@ -46,8 +47,8 @@ func (b *baseWriter) FlushError() error {
 	return nil
 }
 
-// innerWriter is c.Writer for the wrapped handlers: gin.ResponseWriter on top
-// of the middleware's ResponseWriter, with the semantics of Gin's own.
+// innerWriter is c.Writer for the wrapped handlers. It is a gin.ResponseWriter
+// around the middleware's ResponseWriter, and behaves as Gin's own writer does.
 type innerWriter struct {
 	http.ResponseWriter
 	base   *baseWriter
@@ -96,8 +97,8 @@ func (w *innerWriter) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// Hijack leaves the refusal of a response that has a body to Gin's own writer
-// beneath. Unlike it, a failed Hijack does not count as a written response.
+// Hijack hijacks the connection. Unlike with Gin's own writer, a failed Hijack does
+// not count as a written response.
 func (w *innerWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
 	if err == nil && !w.Written() {
@@ -106,8 +107,8 @@ func (w *innerWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, rw, err
 }
 
-// Pusher asks Gin's writer where the middleware's cannot push: a push does not
-// touch the response.
+// Pusher returns Gin's Pusher if the middleware's writer has none. It may bypass
+// the middleware, because a push does not affect the response.
 func (w *innerWriter) Pusher() http.Pusher {
 	if p, ok := w.ResponseWriter.(http.Pusher); ok {
 		return p
@@ -115,7 +116,7 @@ func (w *innerWriter) Pusher() http.Pusher {
 	return w.base.Pusher()
 }
 
-// CloseNotify is part of gin.ResponseWriter and used by c.Stream.
+// CloseNotify implements gin.ResponseWriter. c.Stream calls it.
 func (w *innerWriter) CloseNotify() <-chan bool {
 	if n, ok := w.ResponseWriter.(interface{ CloseNotify() <-chan bool }); ok {
 		return n.CloseNotify()
@@ -123,10 +124,10 @@ func (w *innerWriter) CloseNotify() <-chan bool {
 	return w.base.CloseNotify()
 }
 
-// finish hands the middleware a status that was set and never written, as by
-// c.Status(204): it would see, and log, a 200. The header does not have to go
-// out for it: Gin sends it when all handlers are done, with a body of its own
-// for a 404 or 405 of the router, and handlers further out may still answer.
+// finish passes a status that was set but not written, as by c.Status(204), to the
+// middleware, which would otherwise log a 200. It does not send the header, because
+// outer handlers may still respond. Gin sends it when all handlers have returned;
+// for a 404 or 405 of its router, Gin also writes a body.
 func (w *innerWriter) finish() {
 	if !w.Written() && w.status != http.StatusOK {
 		w.base.lazy.Store(true)
