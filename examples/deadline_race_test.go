@@ -21,7 +21,7 @@ import (
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// racing is what a handler of either framework can change.
+// racing is everything that a handler of a framework can change.
 type racing interface {
 	header() http.Header
 	request() *http.Request
@@ -46,9 +46,12 @@ func (c echoRacing) set(k string, v any)    { c.Set(k, v) }
 func (c echoRacing) write(p string)         { _, _ = io.WriteString(c.Response(), p) }
 func (c echoRacing) flush()                 { _ = http.NewResponseController(c.Response()).Flush() }
 
-// race changes everything it can reach, before and after its deadline: in time
-// for every third request, and with half a response on its way for another.
-func race(c racing, id string, kind int) {
+// race changes everything that it can, before and after its deadline. Every third
+// request is in time, and another third has half of a response by then.
+//
+// early has the ids of the requests whose handler returned well before its deadline. On
+// a busy machine these are not all that are in time.
+func race(c racing, early *sync.Map, id string, kind int) {
 	mutate := func(n int) {
 		for range n {
 			c.header().Set("X-Id", id)
@@ -69,7 +72,12 @@ func race(c racing, id string, kind int) {
 		mutate(50)
 	}
 	c.write(strings.Repeat(id, 20))
+	if at, ok := c.request().Context().Deadline(); ok && time.Until(at) > raceLimit/2 {
+		early.Store(id, true)
+	}
 }
+
+const raceLimit = 80 * time.Millisecond
 
 func kindOf(id string) (kind int) {
 	var n int
@@ -77,22 +85,23 @@ func kindOf(id string) (kind int) {
 	return n % 3
 }
 
-// Across the deadline a handler may go on changing its headers, its request and
-// its framework's context: no race, and no byte of one request in another.
+// A handler that continues to change its headers, its request and its framework's
+// context after its deadline causes no data race, and no byte of one request in another.
 func TestDeadlineRace(t *testing.T) {
-	deadline := timeout.New(timeout.Config{Limit: 80 * time.Millisecond})
+	early := new(sync.Map)
+	deadline := timeout.New(timeout.Config{Limit: raceLimit})
 	ginEngine := func(mws ...gin.HandlerFunc) http.Handler {
 		gin.SetMode(gin.ReleaseMode)
 		e := gin.New()
 		e.Use(mws...)
-		e.GET("/:id", func(c *gin.Context) { race(ginRacing{c}, c.Param("id"), kindOf(c.Param("id"))) })
+		e.GET("/:id", func(c *gin.Context) { race(ginRacing{c}, early, c.Param("id"), kindOf(c.Param("id"))) })
 		return e
 	}
 	echoEngine := func(mws ...echo.MiddlewareFunc) http.Handler {
 		e := echo.New()
 		e.Use(mws...)
 		e.GET("/:id", func(c *echo.Context) error {
-			race(echoRacing{c}, c.Param("id"), kindOf(c.Param("id")))
+			race(echoRacing{c}, early, c.Param("id"), kindOf(c.Param("id")))
 			return nil
 		})
 		return e
@@ -107,12 +116,13 @@ func TestDeadlineRace(t *testing.T) {
 		"echo, both ways at once": deadline(echoEngine(bulwarkecho.Wrap(deadline))),
 	} {
 		for _, h2 := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, HTTP/2 %v", desc, h2), func(t *testing.T) { raceAgainst(t, h, h2) })
+			t.Run(fmt.Sprintf("%s, HTTP/2 %v", desc, h2), func(t *testing.T) { raceAgainst(t, h, h2, early) })
 		}
 	}
 }
 
-func raceAgainst(t *testing.T, h http.Handler, h2 bool) {
+func raceAgainst(t *testing.T, h http.Handler, h2 bool, early *sync.Map) {
+	early.Clear()
 	const requests = 200
 	srv := httptest.NewUnstartedServer(h)
 	if h2 {
@@ -122,16 +132,25 @@ func raceAgainst(t *testing.T, h http.Handler, h2 bool) {
 		srv.Start()
 	}
 	defer srv.Close()
+	if h2 { // or each request dials, and what the handshakes cost counts against the deadline
+		res, err := srv.Client().Get(srv.URL + "/" + fmt.Sprintf("<%06d>", 0))
+		if err == nil {
+			_ = res.Body.Close()
+		}
+	}
 	var all sync.WaitGroup
-	var cut atomic.Int32 // of those in time, as a starved machine has it
+	var cut atomic.Int32 // of those whose handler was early
+	lost := func(id string) {
+		if _, ok := early.Load(id); ok {
+			cut.Add(1)
+		}
+	}
 	for n := range requests {
 		all.Go(func() {
 			id := fmt.Sprintf("<%06d>", n)
 			res, err := srv.Client().Get(srv.URL + "/" + id)
-			if err != nil { // broken off before anything came; a stream's reset may be all a client tells of an answer
-				if n%3 == 0 { // as below, with all of it still in the server's buffer
-					cut.Add(1)
-				}
+			if err != nil { // it failed before anything arrived; a client may report only the reset of the stream
+				lost(id) // as below, with all of it still in the server's buffer
 				return
 			}
 			body, err := io.ReadAll(res.Body)
@@ -139,6 +158,7 @@ func raceAgainst(t *testing.T, h http.Handler, h2 bool) {
 			whole := strings.Repeat(id, 20)
 			switch {
 			case res.StatusCode == http.StatusGatewayTimeout:
+				lost(id)
 				assert.True(t, string(body) == "Gateway Timeout\n" || h2 && err != nil && len(body) == 0, "%q %v", body, err)
 				assert.Empty(t, res.Header.Get("X-Id"), "of the abandoned success")
 			case n%3 == 2:
@@ -146,7 +166,7 @@ func raceAgainst(t *testing.T, h http.Handler, h2 bool) {
 				assert.Error(t, err, "never a clean end")
 			case n%3 == 0 && err != nil: // its handler was stopped between its bytes and its return: cut, visibly
 				assert.True(t, strings.HasPrefix(whole, string(body)), "%q", body)
-				cut.Add(1)
+				lost(id)
 			default:
 				assert.Equal(t, http.StatusOK, res.StatusCode)
 				assert.NoError(t, err)
@@ -157,5 +177,5 @@ func raceAgainst(t *testing.T, h http.Handler, h2 bool) {
 		})
 	}
 	all.Wait()
-	assert.Less(t, cut.Load(), int32(requests/10), "a handler in time keeps its response")
+	assert.Less(t, cut.Load(), int32(requests/10), "a handler that was early keeps its response")
 }

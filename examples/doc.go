@@ -1,6 +1,6 @@
-// Package examples holds the same small service three times: on net/http, on
-// Gin and on Echo, each behind all four Bulwark packages. Its end-to-end test
-// drives the three with one table, so that they cannot drift apart.
+// Package examples has the same small service three times: on net/http, on Gin and
+// on Echo, each behind all four Bulwark packages. One table of end-to-end tests
+// runs against all three.
 //
 //	go run ./examples/nethttp
 //	curl localhost:8080/users/123       {"message":"User 123"}
@@ -10,14 +10,16 @@
 //	go run ./examples/nethttp -latency 120ms
 //	curl localhost:8080/users/123       {"error":"timeout"}
 //
-// The examples of this package are the shortest way to Bulwark for a service on
-// net/http, chi, Gin, Echo v5 and Echo v4. Package conformance holds all of them
-// against one table, and package chaos puts three of them under a load of faults.
+// The example functions of this package show the smallest change that adds Bulwark
+// to a service on net/http, chi, Gin, Echo v5 and Echo v4.
 //
-// Beside them, modules of their own: validation answers the errors of
-// go-playground/validator, observability shows package logging with Prometheus
-// and OpenTelemetry, interop says of libraries that many services have where in
-// the chain they go, and migration has the code of docs/migration.md. service is
-// what a production service looks like with all of it: a database, a cache,
-// outbound calls, metrics, traces, configuration.
+// Another example is a separate module: service is a production service to copy, with
+// a database, a cache, outbound calls, metrics, traces and configuration.
+//
+// docs/recipes has packages to copy: validation turns the errors of
+// go-playground/validator into problem documents, and sizes adds your own metrics to
+// those of adapters/bulwarkprometheus.
+//
+// The tests in internal/itest show what the packages do behind other libraries
+// and under faults.
 package examples

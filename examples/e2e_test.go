@@ -25,7 +25,7 @@ func each(t *testing.T, f func(t *testing.T, name string)) {
 	}
 }
 
-// call is a request and what becomes of it.
+// call is a request and its result.
 type call struct {
 	desc       string
 	method     string // GET
@@ -36,10 +36,10 @@ type call struct {
 	status     int
 	want       string // the whole body
 	location   string
-	logged     string // in the line of the log, and nowhere else
+	logged     string // in the log record, and nowhere else
 	outcome    string
-	unrouted   bool // it did not get as far as the router
-	otherRoute bool // the router answered, in words of its own
+	unrouted   bool // it did not reach the router
+	otherRoute bool // the router itself responded
 }
 
 var calls = []call{
@@ -53,18 +53,18 @@ var calls = []call{
 	{desc: "created", method: "POST", path: "/users", mediaType: jsonType, body: ada, status: 201, want: `{"message":"User 1"}`, location: "/users/1", outcome: "ok"},
 	{desc: "created, with a charset", method: "POST", path: "/users", mediaType: jsonType + "; charset=utf-8", body: ada, status: 201, want: `{"message":"User 2"}`, location: "/users/2"},
 	// Exactly the limit passes: what is wrong then is the JSON, which costs the race detector less than a mebibyte of it.
-	{desc: "at the limit, declared", method: "POST", path: "/users", mediaType: jsonType, body: strings.Repeat("x", mib), status: 400, want: `{"error":"bad request"}`},
-	{desc: "at the limit, chunked", method: "POST", path: "/users", mediaType: jsonType, body: strings.Repeat("x", mib), chunked: true, status: 400, want: `{"error":"bad request"}`},
+	{desc: "at the limit, declared", method: "POST", path: "/users", mediaType: jsonType, body: strings.Repeat("x", mib), status: 400, want: `{"error":"The body is not valid JSON.","errors":[{"pointer":"","detail":"is not valid JSON"}]}`},
+	{desc: "at the limit, chunked", method: "POST", path: "/users", mediaType: jsonType, body: strings.Repeat("x", mib), chunked: true, status: 400, want: `{"error":"The body is not valid JSON.","errors":[{"pointer":"","detail":"is not valid JSON"}]}`},
 	{desc: "invalid", method: "POST", path: "/users", mediaType: jsonType, body: `{"name":" ","email":"ada"}`, status: 422,
 		want: `{"error":"invalid user","errors":[{"pointer":"/name","detail":"is required"},{"pointer":"/email","detail":"is not an e-mail address"}]}`},
 	{desc: "one invalid field", method: "POST", path: "/users", mediaType: jsonType, body: `{"name":"` + strings.Repeat("ä", 101) + `","email":"ada@example.org"}`, status: 422,
 		want: `{"error":"invalid user","errors":[{"pointer":"/name","detail":"has more than 100 characters"}]}`},
-	{desc: "not JSON", method: "POST", path: "/users", mediaType: jsonType, body: `{"name":`, status: 400, want: `{"error":"bad request"}`},
-	{desc: "JSON of another shape", method: "POST", path: "/users", mediaType: jsonType, body: `{"name":7}`, status: 400, want: `{"error":"bad request"}`},
-	{desc: "more than one value", method: "POST", path: "/users", mediaType: jsonType, body: ada + ada, status: 400, want: `{"error":"bad request"}`},
-	{desc: "no body", method: "POST", path: "/users", mediaType: jsonType, status: 400, want: `{"error":"bad request"}`},
-	{desc: "another media type", method: "POST", path: "/users", mediaType: "text/plain", body: ada, status: 415, want: `{"error":"not application/json"}`},
-	{desc: "no media type", method: "POST", path: "/users", body: ada, status: 415, want: `{"error":"not application/json"}`},
+	{desc: "not JSON", method: "POST", path: "/users", mediaType: jsonType, body: `{"name":`, status: 400, want: `{"error":"The body ends before the JSON does.","errors":[{"pointer":"/name","detail":"The body ends before the JSON does."}]}`},
+	{desc: "JSON of another shape", method: "POST", path: "/users", mediaType: jsonType, body: `{"name":7}`, status: 400, want: `{"error":"The value at /name has the wrong type: it must be a string, not a number.","errors":[{"pointer":"/name","detail":"has the wrong type: it must be a string, not a number"}]}`},
+	{desc: "more than one value", method: "POST", path: "/users", mediaType: jsonType, body: ada + ada, status: 400, want: `{"error":"The body has more than one JSON value.","errors":[{"pointer":"","detail":"The body has more than one JSON value."}]}`},
+	{desc: "no body", method: "POST", path: "/users", mediaType: jsonType, status: 400, want: `{"error":"The body is empty.","errors":[{"pointer":"","detail":"The body is empty."}]}`},
+	{desc: "another media type", method: "POST", path: "/users", mediaType: "text/plain", body: ada, status: 415, want: `{"error":"The Content-Type must be application/json."}`},
+	{desc: "no media type", method: "POST", path: "/users", body: ada, status: 415, want: `{"error":"The Content-Type must be application/json."}`},
 	{desc: "too large, declared", method: "POST", path: "/users", mediaType: jsonType, body: ada + strings.Repeat(" ", mib), status: 413, want: `{"error":"request entity too large"}`, outcome: "refused", unrouted: true},
 	{desc: "too large, chunked", method: "POST", path: "/users", mediaType: jsonType, body: ada + strings.Repeat(" ", mib), chunked: true, status: 413, want: `{"error":"request entity too large"}`},
 	{desc: "no such route", path: "/nowhere", status: 404, otherRoute: true},
@@ -96,9 +96,9 @@ func TestDeadline(t *testing.T) {
 	})
 }
 
-// attempts is how often a call is made where the machine was too busy for the
-// services' deadline of 100 ms. What a late call leaves behind is checked as
-// that of any other, and it creates nothing.
+// attempts is how often a call is repeated if the machine was too busy for the services'
+// deadline of 100 ms. A late call is checked like any other afterwards, and it creates
+// nothing.
 const attempts = 10
 
 func (c call) run(t *testing.T, p *process) {

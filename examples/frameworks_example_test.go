@@ -20,28 +20,26 @@ import (
 	"github.com/bulwark-go/bulwark/adapters/bulwarkecho"
 	"github.com/bulwark-go/bulwark/adapters/bulwarkgin"
 	"github.com/bulwark-go/bulwark/errmap"
-	"github.com/bulwark-go/bulwark/limits"
 	"github.com/bulwark-go/bulwark/logging"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
 var errNoUser = errors.New("no such user")
 
-// table is what every service has: its errors.
+// table has the errors of every service.
 func table(more ...errmap.Rule) *errmap.Mapper {
 	return errmap.New(errmap.Config{Render: errmap.ErrorJSON, Rules: append([]errmap.Rule{
-		errmap.Is(errNoUser, errmap.Problem{Status: http.StatusNotFound, Title: "not found"}),
+		errmap.Is(errNoUser, errmap.Problem{Status: http.StatusNotFound, Detail: "not found"}),
 	}, more...)})
 }
 
-// stack is what goes around each of them, whatever it is made with.
+// stack goes around each service, on any framework.
 func stack(errs *errmap.Mapper, log io.Writer) func(http.Handler) http.Handler {
-	return bulwark.Chain(
-		logging.New(logging.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))}),
-		timeout.New(timeout.Config{Limit: 5 * time.Second, ErrorHandler: errs.Write}),
-		limits.New(limits.Config{MaxBodyBytes: 1 << 20, ErrorHandler: errs.Write}),
-		errs.Recover,
-	)
+	return bulwark.New(bulwark.Config{
+		Logging: logging.Config{Logger: slog.New(slog.NewJSONHandler(log, nil))},
+		Timeout: timeout.Config{Limit: 5 * time.Second},
+		Errors:  errs,
+	})
 }
 
 // A service on net/http: the stack goes around the mux.
@@ -58,8 +56,8 @@ func Example_netHTTP() {
 	// logged: /users/{id} 404 user 7: no such user
 }
 
-// A service on chi: the stack goes around the router and not into its Use, so
-// that it sees what the router answers and is the first to touch the request.
+// A service on chi: the stack goes around the router and not into its Use, so that it
+// sees the router's own responses and is the first to use the request.
 func Example_chi() {
 	errs, log := table(), new(bytes.Buffer)
 	router := chi.NewRouter() // without middleware.Logger, Recoverer, Timeout and RequestID
@@ -117,7 +115,7 @@ func Example_echoV4() {
 		}
 		errs.Write(c.Response(), c.Request(), err)
 	}
-	e.Use(func(next echov4.HandlerFunc) echov4.HandlerFunc { // tells the route
+	e.Use(func(next echov4.HandlerFunc) echov4.HandlerFunc { // sets the route
 		return func(c echov4.Context) error {
 			c.Request().Pattern = c.Path()
 			c.Response().Header()
@@ -134,8 +132,8 @@ func Example_echoV4() {
 	// logged: /users/:id 404 user 7: no such user
 }
 
-// show asks for a user that is not there, and prints what the client sees and
-// what the log says.
+// show requests a user that does not exist, and prints what the client sees and what is
+// logged.
 func show(h http.Handler, log *bytes.Buffer) {
 	srv := httptest.NewServer(h)
 	res, err := srv.Client().Get(srv.URL + "/users/7")
@@ -148,7 +146,7 @@ func show(h http.Handler, log *bytes.Buffer) {
 		fmt.Println(err)
 	}
 	res.Body.Close()
-	srv.Close() // waits for the line
+	srv.Close() // waits for the log record
 	var line struct {
 		Route   string `json:"http.route"`
 		Status  int    `json:"http.response.status_code"`

@@ -67,17 +67,17 @@ func TestBusyPort(t *testing.T) {
 	})
 }
 
-// TestShutdown sends the signal while a handler is known to run: it has asked
-// for the body, which is what the 100 says.
+// TestShutdown sends the signal when a handler is known to run: it has asked for the
+// body by a 100.
 func TestShutdown(t *testing.T) {
 	each(t, func(t *testing.T, name string) {
 		for _, sig := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
 			t.Run(sig.String(), func(t *testing.T) {
 				for {
 					status, body := shutdown(t, name, sig)
-					// The deadline is 100 ms of this machine's time. Where it
-					// was busy for so long, what was in flight ended rightly,
-					// but proves less.
+					// The deadline is 100 ms of real time. On a
+					// very busy machine the request ends at it,
+					// which is right, but proves less.
 					if status == http.StatusGatewayTimeout || status == http.StatusRequestTimeout {
 						continue
 					}
@@ -90,7 +90,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// shutdown returns the answer to a request that was in flight at the signal.
+// shutdown returns the response to a request that was in flight at the signal.
 func shutdown(t *testing.T, name string, sig os.Signal) (int, string) {
 	t.Helper()
 	p := serve(t, name)
@@ -115,7 +115,7 @@ func shutdown(t *testing.T, name string, sig os.Signal) (int, string) {
 	return res.StatusCode, body
 }
 
-// dial opens a connection on which a test can do what a client would not.
+// dial opens a connection on which a test can send any bytes.
 func dial(t *testing.T, p *process) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", p.addr, patience)

@@ -19,8 +19,8 @@ import (
 
 type middleware = func(http.Handler) http.Handler
 
-// Routes whose limits on the body are 10, 50 and 5, by Gin and by Echo. around
-// is put inside of the engine, nil: not at all.
+// The routes limit the body to 10, 50 and 5 bytes, by Gin and by Echo. around is put
+// inside the engine, unless it is nil.
 func inGin(around, raise, lower middleware) http.Handler {
 	gin.SetMode(gin.TestMode)
 	e := gin.New()
@@ -55,12 +55,12 @@ func inEcho(around, raise, lower middleware) http.Handler {
 	return e
 }
 
-// TestLimitsInEngines: limits hold around the engine and inside of it, and a
-// route raises or lowers them.
+// TestLimitsInEngines: limits hold around the engine and inside it, and a route raises
+// or lowers them.
 func TestLimitsInEngines(t *testing.T) {
 	limit := limits.New(limits.Config{MaxBodyBytes: 10, BodyCeiling: 100})
-	raise := limits.Override(limits.Config{MaxBodyBytes: 50})
-	lower := limits.Override(limits.Config{MaxBodyBytes: 5})
+	raise := limits.Override(limits.BodyLimits{MaxBodyBytes: 50})
+	lower := limits.Override(limits.BodyLimits{MaxBodyBytes: 5})
 	for name, h := range map[string]http.Handler{
 		"around gin": limit(inGin(nil, raise, lower)), "inside gin": inGin(limit, raise, lower),
 		"around echo": limit(inEcho(nil, raise, lower)), "inside echo": inEcho(limit, raise, lower),

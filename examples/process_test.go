@@ -21,8 +21,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// patience is how long to wait for what is certain to come. It only matters
-// where a test fails.
+// patience is how long to wait for what is certain to come. It matters only when a test
+// fails.
 const patience = 30 * time.Second
 
 var frameworks = []string{"nethttp", "gin", "echo"}
@@ -53,7 +53,7 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// process is one of the three, running.
+// process is one of the three services.
 type process struct {
 	cmd            *exec.Cmd
 	client         *http.Client
@@ -118,12 +118,12 @@ func next(t *testing.T, from <-chan string) string {
 		require.True(t, ok, "the process has ended")
 		return line
 	case <-time.After(patience):
-		require.Fail(t, "no line")
+		require.Fail(t, "no log record")
 		return ""
 	}
 }
 
-// wait returns what the process had left to say, up to its end.
+// wait returns the rest of the process's output, up to its end.
 func (p *process) wait(t *testing.T) (out, errs []string) {
 	t.Helper()
 	watchdog := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
@@ -141,7 +141,7 @@ func (p *process) wait(t *testing.T) (out, errs []string) {
 
 func (p *process) exitCode() int { return p.cmd.ProcessState.ExitCode() }
 
-// logLine is what the tests read of the log.
+// logLine is the part of a log record that the tests read.
 type logLine struct {
 	Message   string `json:"msg"`
 	Method    string `json:"http.request.method"`
@@ -153,7 +153,7 @@ type logLine struct {
 	Outcome   string `json:"outcome"`
 }
 
-// logged returns the one line of the next request.
+// logged returns the one record of the next request.
 func (p *process) logged(t *testing.T) (raw string, l logLine) {
 	t.Helper()
 	for {
@@ -165,10 +165,9 @@ func (p *process) logged(t *testing.T) (raw string, l logLine) {
 	}
 }
 
-// late reports whether l is no request's line but the note that a handler which
-// had its answer taken out of its hands, and whose request has its line, has
-// ended since. With a handler that follows its context that takes microseconds,
-// or longer where the machine is busy.
+// late reports whether l is not the record of a request but the note that an abandoned
+// handler has ended since. If the handler follows its context, that takes microseconds,
+// or longer on a busy machine.
 func (p *process) late(l logLine) bool {
 	return l.Message == "http handler ended late" && slices.Contains(p.ids, l.RequestID)
 }
@@ -187,14 +186,14 @@ func (p *process) stop(t *testing.T) {
 	p.ended(t)
 }
 
-// ended expects that the process ends well and has nothing more to say: one
-// line per request, and none about races or panics.
+// ended expects that the process exits with 0 and without further output: one record for
+// each request, and no report of a race or a panic.
 func (p *process) ended(t *testing.T) {
 	t.Helper()
 	out, errs := p.wait(t)
 	assert.Equal(t, 0, p.exitCode())
 	assert.Empty(t, errs)
 	for _, raw := range out {
-		assert.True(t, p.late(parsed(t, raw)), "more log lines than requests: %s", raw)
+		assert.True(t, p.late(parsed(t, raw)), "more log records than requests: %s", raw)
 	}
 }

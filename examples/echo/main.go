@@ -1,4 +1,4 @@
-// Command echo serves users with Echo, wrapped whole.
+// Command echo serves users with Echo. The stack is around the whole of Echo.
 //
 //	curl -i localhost:8080/users/123
 //	curl -i localhost:8080/users -H 'Content-Type: application/json' -d '{"name":"Ada","email":"ada@example.org"}'
@@ -17,7 +17,6 @@ import (
 	"github.com/bulwark-go/bulwark/errmap"
 	"github.com/bulwark-go/bulwark/examples/internal/app"
 	"github.com/bulwark-go/bulwark/examples/internal/users"
-	"github.com/bulwark-go/bulwark/limits"
 	"github.com/bulwark-go/bulwark/logging"
 	"github.com/bulwark-go/bulwark/timeout"
 )
@@ -27,16 +26,15 @@ func main() { app.Main(service) }
 func service(latency time.Duration) http.Handler {
 	store := users.NewStore(latency)
 
-	// What an error means to a client. What is not listed is a 500, and its
-	// text stays in the log; deadlines, limits and bad JSON are known already.
+	// The responses for errors. Any other error is a 500, and its text is only
+	// logged. There are built-in rules for deadlines, limits and bad JSON.
 	errs := errmap.New(errmap.Config{
 		Render: errmap.ErrorJSON,
 		Rules: []errmap.Rule{
-			errmap.Is(users.ErrNotFound, errmap.Problem{Status: http.StatusNotFound, Title: "not found"}),
-			errmap.Is(users.ErrBadID, errmap.Problem{Status: http.StatusBadRequest, Title: "invalid id"}),
-			errmap.Is(users.ErrNotJSON, errmap.Problem{Status: http.StatusUnsupportedMediaType, Title: "not application/json"}),
+			errmap.Is(users.ErrNotFound, errmap.Problem{Status: http.StatusNotFound, Detail: "not found"}),
+			errmap.Is(users.ErrBadID, errmap.Problem{Status: http.StatusBadRequest, Detail: "invalid id"}),
 			errmap.As(func(e *users.InvalidError) errmap.Problem {
-				return errmap.Problem{Status: http.StatusUnprocessableEntity, Title: "invalid user", Fields: e.Fields}
+				return errmap.Problem{Status: http.StatusUnprocessableEntity, Detail: "invalid user", Fields: e.Fields}
 			}),
 		},
 	})
@@ -64,11 +62,10 @@ func service(latency time.Duration) http.Handler {
 		return c.JSONBlob(http.StatusCreated, user.JSON())
 	})
 
-	stack := bulwark.Chain(
-		logging.New(logging.Config{Logger: slog.New(slog.NewJSONHandler(os.Stdout, nil))}),
-		timeout.New(timeout.Config{Limit: 100 * time.Millisecond, ErrorHandler: errs.Write}),
-		limits.New(limits.Config{MaxBodyBytes: 1 << 20, ErrorHandler: errs.Write}),
-		errs.Recover,
-	)
+	stack := bulwark.New(bulwark.Config{
+		Logging: logging.Config{Logger: slog.New(slog.NewJSONHandler(os.Stdout, nil))},
+		Timeout: timeout.Config{Limit: 100 * time.Millisecond},
+		Errors:  errs,
+	})
 	return stack(e)
 }

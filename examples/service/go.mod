@@ -3,7 +3,7 @@ module github.com/bulwark-go/bulwark/examples/service
 go 1.26.0
 
 require (
-	github.com/bulwark-go/bulwark v0.0.0-00010101000000-000000000000
+	github.com/bulwark-go/bulwark v0.0.0
 	github.com/failsafe-go/failsafe-go v0.9.8
 	github.com/go-viper/mapstructure/v2 v2.5.0
 	github.com/jackc/pgx/v5 v5.13.0
@@ -14,13 +14,13 @@ require (
 	github.com/pressly/goose/v3 v3.30.0
 	github.com/prometheus/client_golang v1.25.0
 	github.com/redis/go-redis/v9 v9.23.0
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3
 	github.com/stretchr/testify v1.12.1
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0
 	go.opentelemetry.io/otel v1.47.0
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp v1.47.0
 	go.opentelemetry.io/otel/metric v1.47.0
 	go.opentelemetry.io/otel/sdk v1.47.0
-	go.opentelemetry.io/otel/trace v1.47.0
 	go.opentelemetry.io/proto/otlp v1.11.0
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sync v0.25.0
@@ -28,9 +28,14 @@ require (
 	modernc.org/sqlite v1.62.0
 )
 
+require go.opentelemetry.io/otel/trace v1.47.0 // indirect
+
 require (
 	github.com/beorn7/perks v1.0.1 // indirect
 	github.com/bits-and-blooms/bitset v1.24.4 // indirect
+	github.com/bulwark-go/bulwark/adapters/bulwarkotel v0.0.0-00010101000000-000000000000
+	github.com/bulwark-go/bulwark/adapters/bulwarkprometheus v0.0.0-00010101000000-000000000000
+	github.com/bulwark-go/bulwark/adapters/bulwarkredis v0.0.0-00010101000000-000000000000
 	github.com/cenkalti/backoff/v5 v5.0.3 // indirect
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/dustin/go-humanize v1.1.0 // indirect
@@ -60,7 +65,7 @@ require (
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.uber.org/atomic v1.12.0 // indirect
 	go.uber.org/multierr v1.11.0 // indirect
-	go.yaml.in/yaml/v3 v3.0.6 // indirect
+	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/text v0.44.0 // indirect
@@ -72,4 +77,9 @@ require (
 	modernc.org/memory v1.12.1 // indirect
 )
 
-replace github.com/bulwark-go/bulwark => ../../
+replace (
+	github.com/bulwark-go/bulwark => ../../
+	github.com/bulwark-go/bulwark/adapters/bulwarkotel => ../../adapters/bulwarkotel
+	github.com/bulwark-go/bulwark/adapters/bulwarkprometheus => ../../adapters/bulwarkprometheus
+	github.com/bulwark-go/bulwark/adapters/bulwarkredis => ../../adapters/bulwarkredis
+)

@@ -1,5 +1,5 @@
-// Package app is what the three examples have in common around their handler:
-// flags, a server with its limits set, and an orderly end.
+// Package app has what the three examples share: flags, a server with timeouts, and
+// a graceful shutdown.
 package app
 
 import (
@@ -19,8 +19,8 @@ import (
 
 const shutdownLimit = 5 * time.Second
 
-// Main serves what build returns until SIGINT or SIGTERM, and exits. Standard
-// output belongs to the log; the start-up line and errors go to standard error.
+// Main serves what build returns until SIGINT or SIGTERM, and exits. The log goes
+// to standard output; the start-up line and errors go to standard error.
 func Main(build func(latency time.Duration) http.Handler) {
 	name := filepath.Base(os.Args[0])
 	addr, latency, err := parse(name, os.Args[1:], os.Stdout)
@@ -37,13 +37,12 @@ func Main(build func(latency time.Duration) http.Handler) {
 	}
 }
 
-// parse prints the usage only where it was asked for: a mistyped flag gets one
-// line that says which, not a screen in which to look for it.
+// parse prints the usage only for -h. The error for a mistyped flag is one line.
 func parse(name string, args []string, out io.Writer) (addr string, latency time.Duration, err error) {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	fs.StringVar(&addr, "addr", ":8080", "`address` to listen on; port 0 takes a free one")
-	fs.DurationVar(&latency, "latency", 20*time.Millisecond, "`time` a query of the store takes; 120ms shows the 504")
+	fs.StringVar(&addr, "addr", ":8080", "`address` to listen on; port 0 chooses a free one")
+	fs.DurationVar(&latency, "latency", 20*time.Millisecond, "`time` that a query of the store takes; 120ms shows the 504")
 	switch err = fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fs.SetOutput(out)
@@ -58,8 +57,8 @@ func parse(name string, args []string, out io.Writer) (addr string, latency time
 	return addr, latency, err
 }
 
-// serve runs until a signal comes, then takes no new requests and gives those
-// in flight shutdownLimit to finish. A second signal ends it at once.
+// serve runs until a signal arrives. Then it accepts no new requests, and waits up
+// to shutdownLimit for those in flight. A second signal ends the process at once.
 func serve(name, addr string, h http.Handler) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -88,7 +87,7 @@ func serve(name, addr string, h http.Handler) error {
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownLimit)
 	defer cancel()
 	if err := srv.Shutdown(ctx); err != nil {
-		fmt.Fprintf(os.Stderr, "%s: cutting what did not finish within %v\n", name, shutdownLimit)
+		fmt.Fprintf(os.Stderr, "%s: closing connections whose requests did not finish within %v\n", name, shutdownLimit)
 		return srv.Close()
 	}
 	return nil

@@ -1,11 +1,7 @@
 package users
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/mail"
 	"strings"
@@ -20,10 +16,7 @@ type New struct {
 	Email string `json:"email"`
 }
 
-// ErrNotJSON means that the body is of another media type.
-var ErrNotJSON = errors.New("users: body is not application/json")
-
-// InvalidError lists what is wrong with a user that was read without trouble.
+// InvalidError lists what is wrong with a user that could be decoded.
 type InvalidError struct{ Fields []errmap.FieldError }
 
 func (e *InvalidError) Error() string {
@@ -32,22 +25,11 @@ func (e *InvalidError) Error() string {
 
 const maxName = 100
 
-// Decode reads a new user from the body and validates it. The errors of
-// reading and of encoding/json are passed on as they are, for the error table
-// knows them. The body is read to its end before it is parsed: a decoder stops
-// at the closing brace, and what follows would be neither checked nor counted
-// against the body's limit.
+// Decode reads a new user from the body and validates it.
 func Decode(r *http.Request) (New, error) {
-	if mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mt != "application/json" {
-		return New{}, ErrNotJSON
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return New{}, fmt.Errorf("users: reading the body: %w", err)
-	}
 	var n New
-	if err := json.Unmarshal(body, &n); err != nil {
-		return New{}, fmt.Errorf("users: decoding the body: %w", err)
+	if err := errmap.DecodeJSON(r, &n); err != nil {
+		return New{}, err
 	}
 	return n, n.validate()
 }

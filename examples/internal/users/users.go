@@ -1,6 +1,6 @@
-// Package users is the service behind the three examples: a simulated store,
-// the errors it can fail with, and the reading of a new user from a request.
-// It knows nothing of status codes; each example's error table does.
+// Package users is the service behind the three examples: a simulated store, its
+// errors, and the decoding of a new user from a request. Status codes are in each
+// example's error table.
 package users
 
 import (
@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// What the store refuses. Everything else that it fails with is nobody's
-// business but the log's.
+// The errors that a client should see. Any other error of the store is only
+// logged.
 var (
 	ErrNotFound = errors.New("users: no such user")
 	ErrBadID    = errors.New("users: malformed id")
@@ -27,7 +27,7 @@ type User struct {
 	Message string `json:"message"`
 }
 
-// JSON is the user as it goes over the wire.
+// JSON returns the JSON that the client gets for the user.
 func (u User) JSON() []byte {
 	b, err := json.Marshal(u)
 	if err != nil {
@@ -42,13 +42,13 @@ type Store struct {
 	created atomic.Int64
 }
 
-// NewStore returns a store whose every query takes latency.
+// NewStore returns a store. Every query takes latency.
 func NewStore(latency time.Duration) *Store { return &Store{latency: latency} }
 
 var validID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
-// Get looks a user up. Everybody exists, but for two ids that play a part:
-// "404" is not found, and with "boom" the database fails.
+// Get looks a user up. Every user exists except for two ids: "404" is not found,
+// and "boom" makes the database fail.
 func (s *Store) Get(ctx context.Context, id string) (User, error) {
 	if !validID.MatchString(id) {
 		return User{}, fmt.Errorf("%w: %q", ErrBadID, id)
@@ -65,7 +65,7 @@ func (s *Store) Get(ctx context.Context, id string) (User, error) {
 	return User{ID: id, Message: "User " + id}, nil
 }
 
-// Create stores a new user under an id of its own.
+// Create stores a new user with a new id.
 func (s *Store) Create(ctx context.Context, _ New) (User, error) {
 	if err := s.query(ctx); err != nil {
 		return User{}, fmt.Errorf("users: create: %w", err)
@@ -74,7 +74,7 @@ func (s *Store) Create(ctx context.Context, _ New) (User, error) {
 	return User{ID: id, Message: "User " + id}, nil
 }
 
-// query takes its time, and as a database driver does, gives up with the context.
+// query takes latency and, like a database driver, fails when the context ends.
 func (s *Store) query(ctx context.Context) error {
 	t := time.NewTimer(s.latency)
 	defer t.Stop()

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// checker says what is out of range, and nothing of what was bad before.
+// checker reports values that are out of range. A setting that already has an error
+// is not reported again.
 type checker struct {
 	bad      map[string]bool
 	problems []error
@@ -31,6 +32,13 @@ func (c Config) check(bad map[string]bool) []error {
 	within(k, "request.max_body_bytes", c.Request.MaxBodyBytes, 1, 1<<30)
 	within(k, "request.max_in_flight", c.Request.MaxInFlight, 1, 1_000_000)
 	within(k, "request.max_queue", c.Request.MaxQueue, 0, 1_000_000)
+	within(k, "quota.requests", c.Quota.Requests, 1, 1_000_000)
+	within(k, "quota.per", c.Quota.Per, time.Millisecond, 24*time.Hour)
+	within(k, "quota.burst", c.Quota.Burst, 1, 1_000_000)
+	_, err := c.Quota.Trusted()
+	k.thatf("quota.trusted_proxies", err == nil, "must be comma-separated prefixes such as 10.0.0.0/8: %q", c.Quota.TrustedProxies)
+	within(k, "quota.replicas", c.Quota.Replicas, 1, 10_000)
+	within(k, "quota.timeout", c.Quota.Timeout, time.Millisecond, time.Minute)
 	k.url("database.url", c.Database.URL, "sqlite", "postgres", "postgresql")
 	within(k, "database.max_conns", c.Database.MaxConns, 1, 10_000)
 	if c.Cache.URL != "" {
@@ -53,11 +61,11 @@ func (k *checker) thatf(key string, ok bool, format string, args ...any) {
 	if ok || k.bad[key] {
 		return
 	}
-	k.bad[key] = true // one mistake is one line
+	k.bad[key] = true // report each setting once
 	k.problems = append(k.problems, fmt.Errorf(key+" "+format, args...))
 }
 
-// within is not what NaN is.
+// within reports v if it is not between low and high. NaN is not.
 func within[T cmp.Ordered](k *checker, key string, v, low, high T) {
 	k.thatf(key, v >= low && v <= high, "must be between %v and %v: %v", low, high, v)
 }
@@ -76,8 +84,8 @@ func loopback(addr string) bool {
 	return host == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// url does not repeat what it was given, nor what url.Parse says of it: both
-// may hold the password.
+// url reports an invalid URL. The report contains neither the value nor the error
+// of url.Parse, because both may contain the password.
 func (k *checker) url(key string, s Secret, schemes ...string) {
 	u, err := url.Parse(s.Reveal())
 	ok := err == nil && slices.Contains(schemes, u.Scheme) && (u.Host != "" || u.Scheme == "sqlite" && u.Opaque+u.Path != "")

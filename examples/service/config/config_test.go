@@ -35,6 +35,7 @@ func TestDefaults(t *testing.T) {
 		HTTP:       config.HTTP{Addr: ":8080", ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute},
 		Debug:      config.Debug{Addr: "127.0.0.1:6060"},
 		Request:    config.Request{Timeout: time.Second, MaxBodyBytes: 65536, MaxInFlight: 256, MaxQueue: 256},
+		Quota:      config.Quota{Requests: 100, Per: time.Second, Burst: 200, Replicas: 1, Timeout: 20 * time.Millisecond},
 		Database:   config.Database{URL: "sqlite:users.db", MaxConns: 16},
 		Cache:      config.Cache{Share: 0.2, TTL: time.Minute},
 		Reputation: config.Reputation{Timeout: 300 * time.Millisecond, Retries: 2, MaxResponseBytes: 65536},
@@ -42,7 +43,7 @@ func TestDefaults(t *testing.T) {
 	}, cfg)
 }
 
-// TestPrecedence: what comes later goes before what came earlier.
+// TestPrecedence: a later source overrides an earlier one.
 func TestPrecedence(t *testing.T) {
 	path := write(t, `
 request: {timeout: 2s, max_in_flight: 2, max_queue: 2}
@@ -62,13 +63,14 @@ log: {level: debug}
 	assert.Equal(t, slog.LevelDebug, cfg.Log.Level)
 }
 
-// TestProblems: all of them at once, each by its name.
+// TestProblems: all are reported at once, each by its name.
 func TestProblems(t *testing.T) {
 	path := write(t, `
 htttp: {addr: x, idle: 1s}
 http: {addr: nonsense, adr: ":80", idle_timeout: [1s]}
 request: {timeout: 5, max_in_flight: 1.5, max_body_bytes: 0, max_queue: -1}
 cache: {share: .nan, url: 3}
+quota: {requests: 0, per: 0s, trusted_proxies: "10.0.0.0/8, 10.0.0.1"}
 database: {url: "mysql://root:hunter2@db/x"}
 reputation: 7
 `)
@@ -97,6 +99,9 @@ reputation: 7
 		"debug.addr must be on a loopback address",
 		"request.max_body_bytes must be between 1 and 1073741824: 0",
 		"request.max_queue must be between 0 and 1000000: -1",
+		"quota.requests must be between 1 and 1000000: 0",
+		"quota.per must be between 1ms and 24h0m0s: 0s",
+		`quota.trusted_proxies must be comma-separated prefixes such as 10.0.0.0/8: "10.0.0.0/8, 10.0.0.1"`,
 		"database.url must be a URL that begins with sqlite: or postgres: or postgresql:",
 		"cache.share must be between 0.01 and 0.9: NaN",
 		"shutdown.delay must be between 0s and 1m0s: 1h0m0s",
@@ -131,7 +136,7 @@ func TestHelp(t *testing.T) {
 	assert.ErrorIs(t, err, flag.ErrHelp)
 }
 
-// TestSecret: however settings are printed, and whatever is wrong with them.
+// TestSecret: a secret is not printed, with settings of any kind and in any error.
 func TestSecret(t *testing.T) {
 	cfg, err := config.Load(nil, []string{"DATABASE_URL=postgres://u:hunter2@h/d", "REDIS_URL=redis://:hunter2@h", "API_REPUTATION_URL=https://u:hunter2@h"})
 	require.NoError(t, err)

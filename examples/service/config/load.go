@@ -18,26 +18,26 @@ import (
 
 const delimiter = "."
 
-// prefix marks the variables that are ours. One that nobody knows is an error,
-// as a key of the file is.
+// prefix is the prefix of the service's environment variables. An unknown variable
+// with this prefix is an error, like an unknown key of the file.
 const prefix = "API_"
 
-// The names that every platform gives these settings.
+// Environment variables with customary names, which have no prefix.
 var conventional = map[string]string{
 	"DATABASE_URL": "database.url",
 	"REDIS_URL":    "cache.url",
 }
 
-// loader gathers what is wrong, so that all of it can be reported at once.
+// loader collects errors, so all of them are reported at once.
 type loader struct {
 	settings *koanf.Koanf
 	known    []string
 	problems []error
 }
 
-// Load reads the settings. environ is as from os.Environ, args are the
-// arguments without the program's name. It returns flag.ErrHelp where these
-// asked for help, else an error that names everything that is wrong.
+// Load reads the settings. environ has the form of os.Environ, and args are the
+// arguments without the program's name. The error is flag.ErrHelp if args ask for
+// help. Otherwise it names every invalid setting.
 func Load(args, environ []string) (Config, error) {
 	l := loader{settings: koanf.New(delimiter)}
 	if err := l.settings.Load(rawbytes.Provider(Defaults), yaml.Parser()); err != nil {
@@ -64,7 +64,8 @@ func (l *loader) problemf(format string, args ...any) {
 	l.problems = append(l.problems, fmt.Errorf(format, args...))
 }
 
-// flags parses on after a mistake, to find the others.
+// flags parses the flags. It continues after an error, so that all errors are
+// reported.
 func (l *loader) flags(args []string) (set map[string]any, path string, err error) {
 	set = map[string]any{}
 	fs := flag.NewFlagSet("", flag.ContinueOnError)
@@ -85,7 +86,7 @@ func (l *loader) flags(args []string) (set map[string]any, path string, err erro
 		switch value := len(rest) > 0 && !strings.HasPrefix(rest[0], "-"); {
 		case err != nil:
 			l.problemf("%w", err)
-			if value { // of the flag that nobody knows; it may be a password
+			if value { // the value of an unknown flag, which may be a password, is not printed
 				rest = rest[1:]
 			}
 		case len(rest) > 0:
@@ -99,7 +100,7 @@ func (l *loader) flags(args []string) (set map[string]any, path string, err erro
 }
 
 func (l *loader) file(path string) {
-	b, err := os.ReadFile(path) //nolint:gosec // who starts the service says which
+	b, err := os.ReadFile(path) //nolint:gosec // the operator chooses the file
 	if err != nil {
 		l.problemf("%w", err)
 		return
@@ -116,7 +117,7 @@ func (l *loader) file(path string) {
 		switch group := slices.ContainsFunc(l.known, func(k string) bool { return strings.HasPrefix(k, key+delimiter) }); {
 		case !group:
 			l.problemf("%s: unknown key %s", path, key)
-		case file.Get(key) != nil: // all of it may be commented out
+		case file.Get(key) != nil: // all settings below the key may be commented out
 			l.problemf("%s: %s has settings below it, and no value", path, key)
 		}
 		file.Delete(key)
@@ -143,7 +144,7 @@ func (l *loader) environment(environ []string) map[string]any {
 	return set
 }
 
-// variable is what a setting is called in the environment.
+// variable returns the name of a setting in the environment.
 func variable(key string) string {
 	for name, of := range conventional {
 		if of == key {
@@ -159,8 +160,8 @@ func (l *loader) merge(flat map[string]any) {
 	}
 }
 
-// decode returns the keys that it could not decode as well, of which it would
-// make no sense to say that their value is out of range.
+// decode also returns the keys that it could not decode. These are not checked for
+// their range.
 func (l *loader) decode() (cfg Config, bad map[string]bool) {
 	err := l.settings.UnmarshalWithConf("", &cfg, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
 		Result:     &cfg,
@@ -179,9 +180,10 @@ func (l *loader) decode() (cfg Config, bad map[string]bool) {
 	return cfg, bad
 }
 
-// leaves are the errors of single settings in what mapstructure joined.
+// leaves returns the errors of single settings from the error that mapstructure
+// joined.
 func leaves(err error) (all []*mapstructure.DecodeError) {
-	switch e := err.(type) { //nolint:errorlint // this is the walk that errors.As would make
+	switch e := err.(type) { //nolint:errorlint // this is the walk itself
 	case *mapstructure.DecodeError:
 		if below := leaves(e.Unwrap()); below != nil {
 			return below

@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// strict is a mapstructure hook. It makes settings of the strings that come
-// from the environment and from flags, and refuses what mapstructure would
-// bend: 5 for a time is not five nanoseconds, nor 1.5 one connection. The error
-// of a Secret says nothing of its value.
+// strict is a mapstructure hook. It parses the strings from the environment and
+// from flags. It rejects values that mapstructure would convert: as a duration, 5
+// would become five nanoseconds; as a number of connections, 1.5 would become 1.
+// The error for a Secret does not contain the value.
 func strict(_, to reflect.Type, v any) (any, error) {
 	switch reflect.Zero(to).Interface().(type) {
 	case time.Duration:

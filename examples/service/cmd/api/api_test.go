@@ -3,6 +3,7 @@
 package main_test
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -58,7 +59,7 @@ func contract(t *testing.T, p *process) {
 		{"POST", "/users", `{"name":"Eve","email":"eve@example.org"}`, "one", 422, `{"error":"idempotency key was used for another user"}`},
 		{"POST", "/users", `{"name":"Ada","email":"one@example.org"}`, "two", 409, `{"error":"e-mail address is taken"}`},
 		{"POST", "/users", `{"name":"Ada"}`, "three", 422, `{"error":"invalid user","errors":[{"pointer":"/email","detail":"is not an e-mail address"}]}`},
-		{"POST", "/users", `{"name":"Ada"`, "", 400, `{"error":"bad request"}`},
+		{"POST", "/users", `{"name":"Ada"`, "", 400, `{"error":"The body ends before the JSON does.","errors":[{"pointer":"","detail":"The body ends before the JSON does."}]}`},
 		{"POST", "/users", `{"name":"` + strings.Repeat("x", 70_000) + `"}`, "", 413, `{"error":"request entity too large"}`},
 	} {
 		req := p.request(tc.method, tc.path, tc.body)
@@ -72,7 +73,7 @@ func contract(t *testing.T, p *process) {
 	}
 }
 
-// TestFirst is what somebody sees who has just cloned the repository.
+// TestFirst starts the service as in a new clone.
 func TestFirst(t *testing.T) {
 	p := serve(t, nil)
 	assert.Equal(t, `{"message":"User 123"}`, p.get(t, "/users/123").body)
@@ -83,7 +84,7 @@ func TestFirst(t *testing.T) {
 	p.stop(t)
 }
 
-// TestRestart: what was created is there after an end.
+// TestRestart: what was created is there after a restart.
 func TestRestart(t *testing.T) {
 	file := t.TempDir() + "/users.db"
 	first := serve(t, []string{"DATABASE_URL=sqlite:" + file})
@@ -95,8 +96,8 @@ func TestRestart(t *testing.T) {
 	second.stop(t)
 }
 
-// TestQuiet: the platform's questions are in the log only where the answer is
-// bad, and in no way in that of requests.
+// TestQuiet: health checks of the platform are logged only if they fail, and are not
+// among the requests.
 func TestQuiet(t *testing.T) {
 	p := serve(t, nil)
 	for range 3 {
@@ -108,12 +109,12 @@ func TestQuiet(t *testing.T) {
 	p.await(t, func(l line) bool { return l.Path == "/last" })
 	assert.Equal(t, 1, p.count(func(l line) bool { return l.Message == "http request" }))
 	metrics := p.get(t, "/metrics").body
-	assert.Contains(t, metrics, `route="/livez",status="2xx"} 3`)
-	assert.Contains(t, metrics, "http_server_requests_in_flight 1", "this one")
+	assert.Regexp(t, `http_server_request_duration_seconds_count\{[^}]*http_response_status_code="200",http_route="/livez",[^}]*\} 3`, metrics)
+	assert.Contains(t, metrics, `http_server_active_requests{http_request_method="GET",url_scheme="http"} 1`, "this one")
 	p.stop(t)
 }
 
-// TestDebug: pprof is on a port of its own, and not on that of the API.
+// TestDebug: pprof has its own port, and is not on that of the API.
 func TestDebug(t *testing.T) {
 	p := serve(t, nil)
 	res, err := p.client.Get(p.debug + "/debug/pprof/goroutine?debug=1")
@@ -121,10 +122,20 @@ func TestDebug(t *testing.T) {
 	res.Body.Close()
 	assert.Equal(t, 200, res.StatusCode)
 	assert.Equal(t, 404, p.get(t, "/debug/pprof/").status)
+
+	p.get(t, "/users/7")
+	res, err = p.client.Get(p.debug + "/debug/requests")
+	require.NoError(t, err)
+	page, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	_ = res.Body.Close()
+	assert.Equal(t, 200, res.StatusCode)
+	assert.Contains(t, string(page), "GET /users/{id}")
+	assert.Equal(t, 404, p.get(t, "/debug/requests").status)
 	p.stop(t)
 }
 
-// TestIdempotencyTogether: clients that are impatient, at the same time.
+// TestIdempotencyTogether: impatient clients send the same key at the same time.
 func TestIdempotencyTogether(t *testing.T) {
 	p := serve(t, []string{"DATABASE_URL=" + servers.Database(t)}, "-request.timeout", "30s")
 	const users = 5

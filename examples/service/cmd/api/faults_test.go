@@ -17,7 +17,7 @@ import (
 	"github.com/bulwark-go/bulwark/examples/service/internal/servers"
 )
 
-// These are all that a client is told of what fails behind the service.
+// These are the only responses that a client gets if something behind the service fails.
 var (
 	badGateway  = reply{502, `{"error":"bad gateway"}`}
 	unavailable = reply{503, `{"error":"unavailable"}`}
@@ -34,8 +34,8 @@ func count(t *testing.T, url string) (n int) {
 	return n
 }
 
-// TestPostgresStops: while it is away every request is told so, and when it is
-// back the service is, too.
+// TestPostgresStops: while it is away every request gets a 503, and when it is back the
+// service works again.
 func TestPostgresStops(t *testing.T) {
 	server := servers.Postgres(t)
 	url := servers.Schema(t, server.URL)
@@ -54,8 +54,8 @@ func TestPostgresStops(t *testing.T) {
 	p.stop(t)
 }
 
-// TestRedisFails: nobody is told of it, whether it is dead or hangs, and when it
-// is back it is used.
+// TestRedisFails: no client notices, whether it is dead or hangs, and when it is back it
+// is used.
 func TestRedisFails(t *testing.T) {
 	server := servers.Redis(t)
 	p := serve(t, []string{"DATABASE_URL=" + servers.Database(t), "REDIS_URL=" + server.URL}, "-request.timeout", "20s", "-cache.share", "0.01")
@@ -84,7 +84,7 @@ func TestRedisFails(t *testing.T) {
 	p.stop(t)
 }
 
-// cached is how often a lookup in Redis came to that result.
+// cached returns how often a lookup in Redis had that result.
 func cached(t *testing.T, p *process, result string) (n int) {
 	t.Helper()
 	for line := range strings.Lines(p.get(t, "/metrics").body) {
@@ -97,8 +97,8 @@ func cached(t *testing.T, p *process, result string) (n int) {
 	return 0
 }
 
-// TestTerminatedUnderLoad: clients that leave when the service is not ready any
-// more lose nothing, and the next one goes on where it ended.
+// TestTerminatedUnderLoad: clients that stop when the service is not ready lose nothing,
+// and the next process continues where it ended.
 func TestTerminatedUnderLoad(t *testing.T) {
 	file := t.TempDir() + "/users.db"
 	p := serve(t, []string{"DATABASE_URL=sqlite:" + file}, "-request.timeout", "20s", "-shutdown.delay", "3s")
@@ -118,8 +118,8 @@ func TestTerminatedUnderLoad(t *testing.T) {
 	next.stop(t)
 }
 
-// TestKilledUnderLoad: who was told that a user exists was told the truth, and
-// who was told nothing may ask again.
+// TestKilledUnderLoad: a client that got a 201 finds its user, and a client without a
+// response may retry.
 func TestKilledUnderLoad(t *testing.T) {
 	file := t.TempDir() + "/users.db"
 	p := serve(t, []string{"DATABASE_URL=sqlite:" + file})

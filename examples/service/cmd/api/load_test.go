@@ -19,12 +19,12 @@ const (
 	each    = 40 // users that a worker creates
 )
 
-// load is clients that create users and look them up, and do not give up: what
-// fails they ask again, with the same key.
+// load is a number of clients that create users and look them up. They retry what fails,
+// with the same key.
 type load struct {
 	p       *process
 	prefix  string
-	drained atomic.Bool // no new requests, as a load balancer would have it
+	drained atomic.Bool // no new requests, as after a load balancer has drained it
 	created atomic.Int64
 	done    sync.WaitGroup
 
@@ -67,14 +67,14 @@ func (l *load) user(key string) {
 	})
 }
 
-// until asks again after a while, as a client does that was told to.
+// until repeats the request after a while, like a client that got a Retry-After.
 func (l *load) until(done func() bool) {
 	for end := time.Now().Add(patience); !l.drained.Load() && !done() && time.Now().Before(end); {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// saw reports whether it was the answer that was wanted, of the user at path.
+// saw reports whether the response was the wanted one, of the user at path.
 func (l *load) saw(a answer, err error, status int, path string) bool {
 	if err == nil && a.status == status && a.body == `{"message":"User `+path[len("/users/"):]+`"}` {
 		return true
@@ -95,7 +95,7 @@ func (l *load) reach(t *testing.T, n int64) {
 	require.Eventually(t, func() bool { return l.created.Load() >= n }, patience, 5*time.Millisecond)
 }
 
-// failing waits until somebody was answered so.
+// failing waits until a client got that response.
 func (l *load) failing(t *testing.T, r reply) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -105,8 +105,8 @@ func (l *load) failing(t *testing.T, r reply) {
 	}, patience, 5*time.Millisecond)
 }
 
-// end waits for the clients. Every request has got an answer, and of those that
-// failed only such as are allowed.
+// end waits for the clients. Every request has a response, and only allowed ones have
+// failed.
 func (l *load) end(t *testing.T, allowed ...reply) {
 	t.Helper()
 	l.done.Wait()
@@ -116,7 +116,7 @@ func (l *load) end(t *testing.T, allowed ...reply) {
 	}
 }
 
-// complete: all the users that were asked for are there, each of them once.
+// complete: all requested users exist, each of them once.
 func (l *load) complete(t *testing.T, p *process) {
 	t.Helper()
 	for w := range workers {

@@ -27,8 +27,8 @@ import (
 	"github.com/bulwark-go/bulwark/examples/service/internal/servers"
 )
 
-// patience is how long to wait for what is certain to come. It only matters
-// where a test fails.
+// patience is how long to wait for what is certain to come. It matters only when a test
+// fails.
 const patience = 30 * time.Second
 
 var (
@@ -58,7 +58,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	return path, nil
 })
 
-// line is what the tests read of the log.
+// line is the part of a log record that the tests read.
 type line struct {
 	Level     string `json:"level"`
 	Message   string `json:"msg"`
@@ -85,7 +85,7 @@ type process struct {
 
 	mu    sync.Mutex
 	lines []line
-	more  chan struct{} // closed when there is another line
+	more  chan struct{} // closed when there is another record
 }
 
 // launch starts the binary with nothing else in its environment, and does not
@@ -146,7 +146,7 @@ func (p *process) tail() string {
 // serve starts the binary on free ports and waits until it listens.
 func serve(t *testing.T, environ []string, args ...string) *process {
 	t.Helper()
-	args = append([]string{"-http.addr", "127.0.0.1:0", "-debug.addr", "127.0.0.1:0", "-shutdown.delay", "0s"}, args...)
+	args = append([]string{"-http.addr", "127.0.0.1:0", "-debug.addr", "127.0.0.1:0", "-shutdown.delay", "0s", "-quota.burst", "1000000"}, args...)
 	p := launch(t, environ, args...)
 	n := 0
 	p.await(t, func(l line) bool {
@@ -163,8 +163,7 @@ func serve(t *testing.T, environ []string, args ...string) *process {
 	return p
 }
 
-// await returns the first line, of those that are there and those that come,
-// for which f is true.
+// await returns the first record, already written or to come, for which f is true.
 func (p *process) await(t *testing.T, f func(line) bool) line {
 	t.Helper()
 	watchdog := time.After(patience)
@@ -206,8 +205,7 @@ func (p *process) signal(t *testing.T, s syscall.Signal) {
 	require.NoError(t, p.cmd.Process.Signal(s))
 }
 
-// exit waits for the end, and returns the exit code and what was said on
-// standard error.
+// exit waits for the end, and returns the exit code and the output on standard error.
 func (p *process) exit(t *testing.T) (code int, stderr string) {
 	t.Helper()
 	select {
@@ -227,13 +225,13 @@ func (p *process) stop(t *testing.T) {
 	assert.Empty(t, stderr)
 }
 
-// reply is what a client goes by.
+// reply is the part of a response that a client uses.
 type reply struct {
 	status int
 	body   string
 }
 
-// answer is a complete one.
+// answer is a complete response.
 type answer struct {
 	reply
 	header http.Header

@@ -15,10 +15,11 @@ import (
 	"github.com/bulwark-go/bulwark/examples/service/internal/handlers"
 )
 
-// serve serves until ctx ends or a server fails. Then, in this order: it is not
-// ready, but goes on serving for a while; it takes no new requests and lets
-// those in flight end; it cuts those that did not.
-func serve(ctx context.Context, stop func(), cfg config.Config, log *slog.Logger, health *handlers.Health, api http.Handler) error {
+// serve serves until ctx ends or a server fails. It then ends in three steps. First
+// the service is not ready, but still serves for a while. Then it accepts no new
+// requests, and waits for those in flight. At last it closes the connections of
+// requests that are still running.
+func serve(ctx context.Context, stop func(), cfg config.Config, log *slog.Logger, health *handlers.Health, requests, api http.Handler) error {
 	servers := []*http.Server{{
 		Addr:              cfg.HTTP.Addr,
 		Handler:           api,
@@ -28,7 +29,7 @@ func serve(ctx context.Context, stop func(), cfg config.Config, log *slog.Logger
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}}
 	if cfg.Debug.Addr != "" {
-		servers = append(servers, &http.Server{Addr: cfg.Debug.Addr, Handler: debug(), ReadHeaderTimeout: cfg.HTTP.ReadHeaderTimeout})
+		servers = append(servers, &http.Server{Addr: cfg.Debug.Addr, Handler: debug(requests), ReadHeaderTimeout: cfg.HTTP.ReadHeaderTimeout})
 	}
 	listeners, err := listen(ctx, servers)
 	if err != nil {
@@ -71,7 +72,7 @@ func shutdown(limit time.Duration, log *slog.Logger, servers []*http.Server) err
 	var all []error
 	for _, server := range servers {
 		if err := server.Shutdown(ctx); err != nil {
-			log.Warn("cutting what did not end in time", slog.Duration("limit", limit))
+			log.Warn("closing connections whose requests did not end in time", slog.Duration("limit", limit))
 			all = append(all, server.Close())
 		}
 	}
@@ -85,9 +86,11 @@ func unlessClosed(err error) error {
 	return err
 }
 
-// debug is pprof, which does without http.DefaultServeMux.
-func debug() http.Handler {
+// debug returns a mux with the page of the requests in flight and pprof. It does
+// not use http.DefaultServeMux.
+func debug(requests http.Handler) http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/debug/requests", requests)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)

@@ -19,8 +19,7 @@ import (
 
 const ada = `{"name":"Ada","email":"ada@example.com"}`
 
-// half is a request whose handler is known to run: it has asked for the body,
-// which is what the 100 says.
+// half is a request whose handler is known to run: it has asked for the body by a 100.
 func half(t *testing.T, p *process) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", strings.TrimPrefix(p.url, "http://"), patience)
@@ -38,8 +37,8 @@ func half(t *testing.T, p *process) (net.Conn, *bufio.Reader) {
 	return conn, r
 }
 
-// TestShutdown: not ready first, while requests are still served; then what is
-// in flight ends, and then the service.
+// TestShutdown: at first the service is not ready, but serves requests. Then the requests
+// in flight end, and then the service.
 func TestShutdown(t *testing.T) {
 	p := serve(t, nil, "-request.timeout", "30s", "-shutdown.delay", "3s")
 	conn, r := half(t, p)
@@ -88,7 +87,7 @@ func refused(t *testing.T, p *process) {
 	}, patience, 20*time.Millisecond)
 }
 
-// TestShutdownLimit: what does not end in time is cut.
+// TestShutdownLimit: the connections of requests that do not end in time are closed.
 func TestShutdownLimit(t *testing.T) {
 	p := serve(t, nil, "-request.timeout", "5m", "-shutdown.timeout", "100ms")
 	_, r := half(t, p)
@@ -97,7 +96,7 @@ func TestShutdownLimit(t *testing.T) {
 	assert.Equal(t, 0, code)
 	_, err := r.ReadByte()
 	require.Error(t, err)
-	p.await(t, func(l line) bool { return strings.HasPrefix(l.Message, "cutting") })
+	p.await(t, func(l line) bool { return strings.HasPrefix(l.Message, "closing connections") })
 }
 
 // TestSecondSignal ends the service at once.

@@ -46,8 +46,8 @@ func (s *spans) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestTraces: a request has a span below its caller's, the line has its ids, the
-// call to the third party has one below that, and nothing is lost at the end.
+// TestTraces: a request has a span below its caller's, the log record has its ids, the
+// call to the third party has a span below that, and none is lost at the end.
 func TestTraces(t *testing.T) {
 	var got spans
 	srv := httptest.NewServer(&got)
@@ -89,7 +89,7 @@ func TestTraces(t *testing.T) {
 	assert.Equal(t, hex.EncodeToString(client.GetSpanId()), strings.Split(<-parents, "-")[2])
 }
 
-// TestCollectorAway: that nobody takes the spans is seen by nobody but the log.
+// TestCollectorAway: only the log shows that no collector accepts the spans.
 func TestCollectorAway(t *testing.T) {
 	p := serve(t, []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:1"})
 	assert.Equal(t, 200, p.get(t, "/users/123").status)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// thirdParty answers as it is told to, and counts what it could send.
+// thirdParty answers as configured, and counts what it could send.
 type thirdParty struct {
 	*httptest.Server
 	mode atomic.Pointer[http.HandlerFunc]
@@ -42,11 +42,11 @@ func (u *thirdParty) fail(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "stack trace of theirs", http.StatusInternalServerError)
 }
 
-// endless sends 10 GiB, or what of it is taken.
+// endless sends 10 GiB, or as much as the client reads.
 func (u *thirdParty) endless(w http.ResponseWriter, _ *http.Request) {
 	chunk := make([]byte, 64<<10)
 	for i := range chunk {
-		chunk[i] = ' ' // JSON goes on
+		chunk[i] = ' ' // the JSON continues
 	}
 	for left := int64(10 << 30); left > 0; left -= int64(len(chunk)) {
 		n, err := w.Write(chunk)
@@ -57,9 +57,9 @@ func (u *thirdParty) endless(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// TestThirdParty: whatever it does, what needs it is answered with 502 or 504
-// within the budget, what does not need it is answered as ever, and when it is
-// well again so are we.
+// TestThirdParty: if it fails in any way, requests that need it get a 502 or 504 within
+// their budget, others are answered as before, and when it works again the service does,
+// too.
 func TestThirdParty(t *testing.T) {
 	third := startThirdParty(t)
 	p := serve(t, []string{"API_REPUTATION_URL=" + third.URL}, "-request.timeout", "20s", "-reputation.timeout", "1s", "-reputation.retries", "1")
@@ -93,7 +93,7 @@ func TestThirdParty(t *testing.T) {
 				n[<-others]++
 			}
 			assert.Equal(t, 20, n[reply{200, `{"message":"User 123"}`}], "%v", n)
-			// Some come while the breaker is open, and this machine may be slow, too.
+			// Some come while the breaker is open, and this machine may be slow.
 			assert.Equal(t, 20, n[tooSlow]+n[badGateway], "%v", n)
 			third.be(third.well)
 		})
@@ -101,10 +101,10 @@ func TestThirdParty(t *testing.T) {
 	recovered(t, p)
 	assert.Less(t, third.sent.Load(), int64(21*(64<<20)), "of each 10 GiB only what the sockets hold was taken")
 	metrics := p.get(t, "/metrics").body
-	assert.Contains(t, metrics, `http_client_request_duration_seconds_count{outcome="ok",status="2xx"}`)
-	assert.Contains(t, metrics, `http_client_request_duration_seconds_count{outcome="deadline"`)
+	assert.Contains(t, metrics, `http_client_request_duration_seconds_count{bulwark_outcome="ok",error_type="",http_request_method="GET",http_response_status_code="200",`)
+	assert.Contains(t, metrics, `http_client_request_duration_seconds_count{bulwark_outcome="deadline",error_type="deadline",`)
 	p.stop(t)
-	assert.Zero(t, p.count(func(l line) bool { return l.Level == "WARN" }), "a body that nobody closed")
+	assert.Zero(t, p.count(func(l line) bool { return l.Level == "WARN" }), "a body that was not closed")
 }
 
 func recovered(t *testing.T, p *process) {
@@ -112,7 +112,7 @@ func recovered(t *testing.T, p *process) {
 	require.Eventually(t, func() bool { return p.get(t, "/users/123/reputation").body == `{"score":0.5}` }, patience, 50*time.Millisecond)
 }
 
-// TestThirdPartyAway: one that nobody can connect to.
+// TestThirdPartyAway: it refuses connections.
 func TestThirdPartyAway(t *testing.T) {
 	p := serve(t, []string{"API_REPUTATION_URL=http://127.0.0.1:1"})
 	assert.Equal(t, badGateway, p.get(t, "/users/123/reputation").reply)

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWrongUse: everything that is wrong is said at once, and nothing starts.
+// TestWrongUse: all mistakes are reported at once, and nothing starts.
 func TestWrongUse(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	require.NoError(t, os.WriteFile(file, []byte("http: {adr: ':80'}\nrequest: {timeout: 5, max_in_flight: 0}\n"), 0o600))
@@ -42,7 +42,7 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// TestCannotStart: one line says why, and no password.
+// TestCannotStart: one line has the reason, and no password.
 func TestCannotStart(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

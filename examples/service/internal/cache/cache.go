@@ -1,5 +1,5 @@
-// Package cache stands between the handlers and the store: it asks Redis first
-// and lets one query answer all who ask for the same user at the same time.
+// Package cache looks users up in Redis before the store, and makes only one
+// query for concurrent lookups of the same user.
 package cache
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/bulwark-go/bulwark/examples/service/internal/domain"
 )
 
-// Source is where the users really are.
+// Source is the store behind the cache.
 type Source interface {
 	User(ctx context.Context, id int64) (domain.User, error)
 }
@@ -26,15 +26,14 @@ type Users struct {
 	flights singleflight.Group
 }
 
-// New returns Users over source. redis may be nil: then there is no cache, and
-// still only one query at a time for one user.
+// New returns Users over source. If redis is nil there is no cache, but New still
+// makes only one query at a time for each user.
 func New(source Source, redis *Redis) *Users { return &Users{source: source, redis: redis} }
 
-// User is the user with that id, or the error of the source. A caller waits no
-// longer than its context lives, and how that ends is nothing to the others who
-// wait for the same user: a query is not cancelled because the caller who
-// happened to begin it has left, only at that caller's deadline, and then the
-// others ask again.
+// User returns the user with that id, or the error of the source. A caller waits
+// until its context ends. Other callers that wait for the same user are not
+// affected. The query is canceled only at the deadline of the caller that started
+// it; the other callers then query again.
 func (u *Users) User(ctx context.Context, id int64) (domain.User, error) {
 	for {
 		begun := false
@@ -56,8 +55,8 @@ func (u *Users) User(ctx context.Context, id int64) (domain.User, error) {
 	}
 }
 
-// load runs on a goroutine of its own, where a panic that nobody recovers would
-// end the process.
+// load runs on its own goroutine, so it recovers panics: a panic there would end
+// the process.
 func (u *Users) load(caller context.Context, id int64) (user domain.User, err error) {
 	ctx := context.WithoutCancel(caller)
 	if deadline, ok := caller.Deadline(); ok {

@@ -22,14 +22,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	slog.SetDefault(slog.New(slog.DiscardHandler)) // go-redis says what we know
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // go-redis logs the failures that the tests make
 	goleak.VerifyTestMain(servers.Main{M: m})
 }
 
 // ample is more time than anything needs.
 const ample = time.Minute
 
-// source is a store that is asked as often as n says.
+// source is a store that counts its calls in n.
 type source struct {
 	n   atomic.Int64
 	ask func(context.Context) error
@@ -57,7 +57,7 @@ func slow(d time.Duration) func(context.Context) error {
 	}
 }
 
-// TestStampede: one query answers all who ask while it runs.
+// TestStampede: one query answers all callers that ask while it runs.
 func TestStampede(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{ask: slow(time.Second)}
@@ -78,8 +78,8 @@ func TestStampede(t *testing.T) {
 	})
 }
 
-// TestCallerLeaves: whoever leaves or has no time left, even the one for whom
-// the query was begun, the others get their answer.
+// TestCallerLeaves: if a caller gives up or has no time left, even the one for whom the
+// query was begun, the others get their answer.
 func TestCallerLeaves(t *testing.T) {
 	for _, tc := range []struct {
 		desc    string
@@ -87,7 +87,7 @@ func TestCallerLeaves(t *testing.T) {
 		want    error
 		queries int64
 	}{
-		{"cancelled", func(ctx context.Context) (context.Context, context.CancelFunc) {
+		{"canceled", func(ctx context.Context) (context.Context, context.CancelFunc) {
 			ctx, cancel := context.WithCancel(ctx)
 			time.AfterFunc(500*time.Millisecond, cancel)
 			return ctx, cancel
@@ -123,7 +123,7 @@ func TestCallerLeaves(t *testing.T) {
 	}
 }
 
-// TestDeadline: the query ends with the caller it was begun for, if nobody else
+// TestDeadline: the query ends with the caller it was begun for, if no other caller
 // waits.
 func TestDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -161,7 +161,7 @@ func TestSourceFails(t *testing.T) {
 	}
 }
 
-// results counts what lookups came to.
+// results counts the results of lookups.
 type results struct {
 	mu sync.Mutex
 	n  map[string]int
@@ -207,15 +207,14 @@ func TestRedis(t *testing.T) {
 	assert.Equal(t, map[string]int{cache.Miss: 1, cache.Hit: 2}, results.take())
 
 	failing := &source{ask: func(context.Context) error { return domain.ErrNotFound }}
-	for range 2 { // what is not there is not kept
+	for range 2 { // a missing user is not cached
 		_, err := cache.New(failing, c).User(ctx, 8)
 		require.ErrorIs(t, err, domain.ErrNotFound)
 	}
 	assert.EqualValues(t, 2, failing.n.Load())
 }
 
-// TestRedisDead: a cache that is killed, and started again empty, is never seen
-// by who asks.
+// TestRedisDead: callers do not notice a cache that is killed and started again empty.
 func TestRedisDead(t *testing.T) {
 	server := servers.Redis(t)
 	ctx, cancel := context.WithTimeout(t.Context(), ample)
@@ -236,8 +235,8 @@ func TestRedisDead(t *testing.T) {
 	require.Eventually(t, func() bool { return ask()[cache.Hit] == 1 }, ample, 50*time.Millisecond)
 }
 
-// TestRedisHangs: one that accepts and never answers costs its share of the time
-// and no more, and after a few requests nothing at all.
+// TestRedisHangs: a cache that accepts and never answers costs its share of the time, and
+// after a few requests nothing.
 func TestRedisHangs(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

@@ -20,35 +20,33 @@ import (
 // Config configures NewRedis. Every field but OnLookup is required.
 type Config struct {
 	URL      string        // redis://… or rediss://…
-	Share    float64       // of the time that a request has left, for all that it asks Redis
-	TTL      time.Duration // of an entry
+	Share    float64       // the share of a request's remaining time that Redis may take
+	TTL      time.Duration // how long an entry is kept
 	OnLookup func(result string)
 }
 
-// The results that Config.OnLookup is told of.
+// The results passed to Config.OnLookup.
 const (
 	Hit    = "hit"
 	Miss   = "miss"
-	Failed = "failed" // or passed over, because it failed just before
+	Failed = "failed" // also if Redis was not asked, because it failed shortly before
 )
 
-// Redis is a cache that may be slow, dead or lost at any time: a request then
-// takes what it needs from the store.
+// Redis is a cache. If it is slow, down or empty, the request uses the store.
 type Redis struct {
 	Config
 	client  *redis.Client
 	breaker circuitbreaker.CircuitBreaker[any]
 }
 
-// NewRedis does not connect: a service that starts while its cache is down
-// starts. No error shows the URL.
+// NewRedis does not connect, so the service can start while Redis is down. Its
+// errors do not contain the URL.
 func NewRedis(cfg Config) (*Redis, error) {
 	options, err := redis.ParseURL(cfg.URL)
 	if err != nil {
 		return nil, errors.New("cache: cache.url is not a URL of Redis")
 	}
-	// The context is what bounds a command, and a failed one is not worth a
-	// second attempt.
+	// The context bounds a command, and a failed command is not retried.
 	options.ContextTimeoutEnabled = true
 	options.MaxRetries = -1
 	options.DialTimeout = time.Second
@@ -58,12 +56,16 @@ func NewRedis(cfg Config) (*Redis, error) {
 	return &Redis{
 		Config: cfg,
 		client: redis.NewClient(options),
-		// Where Redis hangs, every request would wait for its share.
+		// If Redis hangs, every request would lose its share of the time without
+		// the breaker.
 		breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(5).WithSuccessThreshold(1).WithDelay(time.Second).Build(),
 	}, nil
 }
 
-// Close ends the connections.
+// Client returns the connection, for callers with their own timeouts.
+func (r *Redis) Client() *redis.Client { return r.client }
+
+// Close closes the connections.
 func (r *Redis) Close() { _ = r.client.Close() }
 
 // budget is how long each of the two commands of a lookup may take.
@@ -90,7 +92,7 @@ func (r *Redis) get(ctx context.Context, budget time.Duration, id int64) (u doma
 		}
 		if err == nil {
 			result = Hit
-			if json.Unmarshal(entry, &u) != nil || u.ID != id { // not of our making
+			if json.Unmarshal(entry, &u) != nil || u.ID != id { // not written by this service
 				result = Miss
 			}
 		}
@@ -109,7 +111,7 @@ func (r *Redis) set(ctx context.Context, budget time.Duration, u domain.User) {
 	})
 }
 
-// command spends no more than the budget, and nothing while the breaker is open.
+// command runs for at most the budget, and not at all while the breaker is open.
 func (r *Redis) command(ctx context.Context, budget time.Duration, do func(context.Context) error) error {
 	if !r.breaker.TryAcquirePermit() {
 		return circuitbreaker.ErrOpen

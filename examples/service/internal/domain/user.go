@@ -1,5 +1,5 @@
-// Package domain is what the service is about. It knows nothing of HTTP, SQL or
-// Redis.
+// Package domain has the service's users and their errors. It does not depend on
+// HTTP, SQL or Redis.
 package domain
 
 import (
@@ -10,35 +10,35 @@ import (
 	"unicode/utf8"
 )
 
-// What can be wrong with a request that was understood. Anything else that
-// fails is the service's own trouble.
+// The errors of a well-formed request. All other errors are the service's own.
 var (
 	ErrNotFound   = errors.New("no such user")
 	ErrEmailTaken = errors.New("a user with this e-mail address exists")
 	ErrKeyReused  = errors.New("the idempotency key belongs to another user")
 )
 
-// ErrUnavailable means that the database cannot be reached, or has just been
-// lost: the same request may well succeed in a moment.
+// ErrUnavailable means that the database cannot be reached, or that the connection
+// was lost. The same request may succeed soon.
 var ErrUnavailable = errors.New("the database is unavailable")
 
-// User is one who has been created.
+// User is a user that was created.
 type User struct {
 	ID    int64  `json:"id"`
 	Name  string `json:"name"`
 	Email string `json:"email"`
 }
 
-// NewUser is one to be created.
+// NewUser is a user to be created.
 type NewUser struct {
 	Name  string `json:"name"`
 	Email string `json:"email"`
 }
 
-// FieldError is one thing wrong with a NewUser. Pointer is a JSON pointer.
+// FieldError says what is wrong with one field of a NewUser. Pointer is a JSON
+// pointer.
 type FieldError struct{ Pointer, Detail string }
 
-// InvalidError is everything wrong with a NewUser.
+// InvalidError lists everything that is wrong with a NewUser.
 type InvalidError struct{ Fields []FieldError }
 
 func (e *InvalidError) Error() string { return fmt.Sprintf("%d invalid fields", len(e.Fields)) }
@@ -55,7 +55,7 @@ func (n NewUser) Validate() error {
 		fields = append(fields, FieldError{"/name", "is required"})
 	} else if utf8.RuneCountInString(n.Name) > maxName {
 		fields = append(fields, FieldError{"/name", fmt.Sprintf("has more than %d characters", maxName)})
-	} else if strings.ContainsRune(n.Name, 0) { // PostgreSQL has no such text
+	} else if strings.ContainsRune(n.Name, 0) { // PostgreSQL cannot store it
 		fields = append(fields, FieldError{"/name", "has a NUL character"})
 	}
 	if a, err := mail.ParseAddress(n.Email); err != nil || a.Address != n.Email || len(n.Email) > maxEmail {

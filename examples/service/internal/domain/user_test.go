@@ -13,7 +13,7 @@ import (
 func TestValidate(t *testing.T) {
 	for _, tc := range []struct {
 		desc, name, email string
-		want              []string // the fields that are wrong
+		want              []string // the wrong fields
 	}{
 		{"well", "Ada Lovelace", "ada@example.org", nil},
 		{"nothing", "", "", []string{"/name", "/email"}},

@@ -1,43 +1,30 @@
 package handlers
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
-	"mime"
 	"net/http"
 
+	"github.com/bulwark-go/bulwark/errmap"
 	"github.com/bulwark-go/bulwark/examples/service/internal/domain"
 )
 
-// What can be wrong with a request before it is understood.
+// The errors of a malformed request.
 var (
-	errBadID   = errors.New("malformed id")
-	errBadKey  = errors.New("malformed idempotency key")
-	errNotJSON = errors.New("body is not application/json")
+	errBadID  = errors.New("malformed id")
+	errBadKey = errors.New("malformed idempotency key")
 )
 
-// decode reads the body to its end before it parses it: a decoder stops at the
-// closing brace, and what follows would be neither checked nor counted against
-// the body's limit.
+// decode reads a new user from the body and validates it.
 func decode(r *http.Request) (n domain.NewUser, err error) {
-	if mt, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || mt != "application/json" {
-		return n, errNotJSON
-	}
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
-		return n, fmt.Errorf("reading the body: %w", err)
-	}
-	if err := json.Unmarshal(body, &n); err != nil {
-		return n, fmt.Errorf("decoding the body: %w", err)
+	if err := errmap.DecodeJSON(r, &n); err != nil {
+		return n, err
 	}
 	return n, n.Validate()
 }
 
-// idempotencyKey is the client's name for what it wants done once, "" where it
-// has none: draft-ietf-httpapi-idempotency-key-header, without asking for its
-// quotation marks.
+// idempotencyKey returns the Idempotency-Key
+// (draft-ietf-httpapi-idempotency-key-header), or "" if there is none. The
+// quotation marks around the value are optional here.
 func idempotencyKey(r *http.Request) (string, error) {
 	keys := r.Header.Values("Idempotency-Key")
 	if len(keys) == 0 {

@@ -1,5 +1,4 @@
-// Package handlers is the service's API over HTTP: what is asked, and what is
-// answered.
+// Package handlers is the service's HTTP API.
 package handlers
 
 import (
@@ -13,30 +12,29 @@ import (
 	"github.com/bulwark-go/bulwark/examples/service/internal/domain"
 )
 
-// Users are looked up in the cache or the store.
+// Users returns users.
 type Users interface {
 	User(ctx context.Context, id int64) (domain.User, error)
 }
 
-// Creator stores new users, each key once.
+// Creator stores new users, one for each key.
 type Creator interface {
 	Create(ctx context.Context, key string, n domain.NewUser) (domain.User, error)
 }
 
-// Reputation is the third party.
+// Reputation asks the third party.
 type Reputation interface {
 	Score(ctx context.Context, email string) (float64, error)
 }
 
-// API is what the handlers need. Reputation may be nil: then its route does not
-// exist.
+// API is what the handlers need. If Reputation is nil, its route does not exist.
 type API struct {
 	Users      Users
 	Creator    Creator
 	Reputation Reputation
 }
 
-// routes is the API without what is around it.
+// routes returns the API without middleware.
 func (a API) routes(errs *errmap.Mapper) *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.Handle("GET /users/{id}", errs.Handler(a.get))
@@ -92,10 +90,10 @@ func (a API) user(r *http.Request) (domain.User, error) {
 	return a.Users.User(r.Context(), id)
 }
 
-// message is a user as it goes over the wire.
+// message is the representation of a user for clients.
 type message struct{ id int64 }
 
-// MarshalJSON is {"message":"User 123"}.
+// MarshalJSON returns {"message":"User 123"}.
 func (m message) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]string{"message": "User " + strconv.FormatInt(m.id, 10)})
 }

@@ -28,7 +28,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is all that the handlers need.
+// fake is everything that the handlers need.
 type fake struct {
 	user   func(context.Context) error
 	create func(key string, n domain.NewUser) error
@@ -53,7 +53,7 @@ func (f fake) Score(context.Context, string) (float64, error) { return 0.5, f.sc
 
 func (f fake) Ping(context.Context) error { return f.ping }
 
-// log is what a handler wrote, line by line.
+// log is what a handler logged, in lines.
 type log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -79,11 +79,14 @@ type service struct {
 
 var limits = config.Request{Timeout: time.Minute, MaxBodyBytes: 200, MaxInFlight: 1}
 
+// rate is more than the tests need.
+var rate = config.Quota{Requests: 1_000_000, Per: time.Second, Burst: 1_000_000}
+
 func serve(t *testing.T, f fake, cfg config.Request) service {
 	t.Helper()
 	s := service{health: &handlers.Health{Ping: f.Ping}, log: &log{}}
 	logger := slog.New(slog.NewJSONHandler(s.log, nil))
-	srv := httptest.NewServer(handlers.New(cfg, logger, telemetry.NewMetrics(), nil, s.health, handlers.API{Users: f, Creator: f, Reputation: f}))
+	srv := httptest.NewServer(handlers.New(config.Config{Request: cfg, Quota: rate}, nil, logger, telemetry.NewMetrics(), nil, s.health, handlers.API{Users: f, Creator: f, Reputation: f}))
 	t.Cleanup(srv.Close)
 	s.url = srv.URL
 	return s
@@ -159,10 +162,10 @@ func TestCreate(t *testing.T) {
 		{"key of another", valid, []string{"Idempotency-Key", "k"}, domain.ErrKeyReused, 422, `{"error":"idempotency key was used for another user"}`},
 		{"taken", valid, nil, domain.ErrEmailTaken, 409, `{"error":"e-mail address is taken"}`},
 		{"invalid", `{}`, nil, nil, 422, `{"error":"invalid user","errors":[{"pointer":"/name","detail":"is required"},{"pointer":"/email","detail":"is not an e-mail address"}]}`},
-		{"no JSON", `{`, nil, nil, 400, `{"error":"bad request"}`},
-		{"more than JSON", valid + "x", nil, nil, 400, `{"error":"bad request"}`},
+		{"no JSON", `{`, nil, nil, 400, `{"error":"The body ends before the JSON does.","errors":[{"pointer":"","detail":"The body ends before the JSON does."}]}`},
+		{"more than JSON", valid + "x", nil, nil, 400, `{"error":"The body has more than one JSON value.","errors":[{"pointer":"","detail":"The body has more than one JSON value."}]}`},
 		{"too large", valid + strings.Repeat(" ", 200), nil, nil, 413, `{"error":"request entity too large"}`},
-		{"another type", valid, []string{"Content-Type", "text/plain"}, nil, 415, `{"error":"not application/json"}`},
+		{"another type", valid, []string{"Content-Type", "text/plain"}, nil, 415, `{"error":"The Content-Type must be application/json."}`},
 	} {
 		t.Run(tc.desc, func(t *testing.T) {
 			s := serve(t, fake{create: func(key string, n domain.NewUser) error {
@@ -212,8 +215,7 @@ func TestReputation(t *testing.T) {
 	}
 }
 
-// TestFull: a service that takes no more requests says so, and goes on
-// answering who asks how it is.
+// TestFull: a service that is full refuses requests, and still answers health checks.
 func TestFull(t *testing.T) {
 	arrived, leave := make(chan struct{}), make(chan struct{})
 	s := serve(t, fake{user: func(context.Context) error { close(arrived); <-leave; return nil }}, limits)
@@ -232,13 +234,13 @@ func TestFull(t *testing.T) {
 		assert.Equal(t, 200, res.StatusCode, path)
 	}
 	_, metrics := s.ask(t, "GET", "/metrics", "")
-	assert.Contains(t, metrics, `http_server_requests_refused_total{status="503"} 1`)
-	assert.Contains(t, metrics, "http_server_requests_in_flight 2", "the first and this one")
+	assert.Contains(t, metrics, `bulwark_server_refusals_total{bulwark_policy="",bulwark_reason="in_flight",bulwark_shadow="false",http_route="/"} 1`)
+	assert.Contains(t, metrics, `http_server_active_requests{http_request_method="GET",url_scheme="http"} 2`, "the first and this one")
 	close(leave)
 	first.Wait()
 }
 
-// TestHealth: what the platform asks is logged only where it fails.
+// TestHealth: health checks are logged only if they fail.
 func TestHealth(t *testing.T) {
 	s := serve(t, fake{}, limits)
 	for _, path := range []string{"/livez", "/readyz", "/metrics"} {

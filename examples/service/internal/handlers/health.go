@@ -9,17 +9,18 @@ import (
 
 var errNotReady = errors.New("shutting down")
 
-// Health answers those who ask whether to restart the service (/livez) and
-// whether to send it requests (/readyz).
+// Health serves /livez and /readyz. The platform restarts the service if /livez
+// fails, and sends no requests to it while /readyz fails.
 type Health struct {
 	Ping   func(context.Context) error // of the store
 	ending atomic.Bool
 }
 
-// End makes the service not ready, for good.
+// End makes the service not ready. It stays so.
 func (h *Health) End() { h.ending.Store(true) }
 
-// live depends on nothing: a restart would not bring the database back.
+// live does not check the database, because a restart of the service would not
+// repair the database.
 func (h *Health) live(w http.ResponseWriter, _ *http.Request) error {
 	return reply(w, http.StatusOK, map[string]string{"status": "alive"})
 }

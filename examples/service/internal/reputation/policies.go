@@ -13,10 +13,10 @@ import (
 	"github.com/bulwark-go/bulwark/limits"
 )
 
-// retries asks again where an attempt failed or was answered with a 5xx or 429.
-// None begins after the caller's deadline.
+// retries repeats an attempt that failed or got a 5xx or 429. No attempt begins
+// after the caller's deadline.
 //
-//nolint:bodyclose // there is no response yet
+//nolint:bodyclose // the function does not get a response
 func retries(most int) failsafe.Policy[*http.Response] {
 	return failsafehttp.NewRetryPolicyBuilder().
 		WithMaxRetries(most).
@@ -26,14 +26,14 @@ func retries(most int) failsafe.Policy[*http.Response] {
 		Build()
 }
 
-// hopeless is what a second attempt would only find again.
+// hopeless reports whether another attempt would fail in the same way.
 func hopeless(_ *http.Response, err error) bool {
 	var tooLarge *limits.Error
 	return errors.Is(err, circuitbreaker.ErrOpen) || errors.Is(err, context.Canceled) || errors.As(err, &tooLarge)
 }
 
-// breaker lets no attempt pass for a second where 8 of the last 10 failed, and
-// then one, to see.
+// breaker rejects all attempts for a second if 8 of the last 10 failed, and then
+// allows one as a test.
 //
 //nolint:bodyclose // the same
 func breaker() failsafe.Policy[*http.Response] {
@@ -43,7 +43,7 @@ func breaker() failsafe.Policy[*http.Response] {
 		Build()
 }
 
-// failed leaves out what is the caller's doing.
+// failed does not count failures caused by the caller.
 func failed(res *http.Response, err error) bool {
 	return err != nil && !errors.Is(err, context.Canceled) || res != nil && res.StatusCode >= 500
 }

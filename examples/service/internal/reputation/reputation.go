@@ -1,6 +1,6 @@
-// Package reputation asks a third party what is known of an e-mail address. The
-// third party may hang, fail, or send without end; callers get one of two
-// errors for it, within their time.
+// Package reputation asks a third party about an e-mail address. The third party
+// may hang, fail, or send without end. Callers then get one of two errors before
+// their deadline.
 package reputation
 
 import (
@@ -20,18 +20,18 @@ import (
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// ErrUnavailable means that the third party did not answer as agreed. Where it
-// was only too slow, the error is a timeout instead (context.DeadlineExceeded).
+// ErrUnavailable means that the third party failed. If it was too slow, the error
+// is a timeout instead (context.DeadlineExceeded).
 var ErrUnavailable = errors.New("reputation: the third party is unavailable")
 
 // Config configures New. URL and Timeout are required.
 type Config struct {
 	URL              string
-	Timeout          time.Duration     // for an attempt
-	Retries          int               // after the first attempt; default none
-	MaxResponseBytes int64             // default 10 MiB
-	Base             http.RoundTripper // default http.DefaultTransport
-	OnRecord         func(context.Context, logging.Record)
+	Timeout          time.Duration           // for an attempt
+	Retries          int                     // after the first attempt; default none
+	MaxResponseBytes int64                   // default 10 MiB
+	Base             http.RoundTripper       // default http.DefaultTransport
+	Logging          logging.TransportConfig // its Base is overwritten
 }
 
 // Client is safe for concurrent use.
@@ -40,32 +40,34 @@ type Client struct {
 	http *http.Client
 }
 
-// New returns a client. No error shows the URL.
+// New returns a client. Its errors do not contain the URL.
 //
-// From the outside in: retries, so that each attempt has its own of all that
-// follows; the breaker, which counts attempts and lets none pass for a while
-// after too many failures; the attempt's time, of which the third party is told;
-// the bound on what it sends; and the line in the log.
+// The layers are, from outside to inside: retries, so each attempt passes through
+// the other layers; the breaker, which counts attempts and after too many failures
+// rejects them for a while; the log record, which says how the attempt ended; the
+// timeout of the attempt, which is also sent to the third party; and the limit on
+// the response.
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.URL)
 	if err != nil {
 		return nil, errors.New("reputation: reputation.url is not a URL")
 	}
-	transport := failsafehttp.NewRoundTripper(
-		timeout.NewTransport(timeout.TransportConfig{
-			Limit:   cfg.Timeout,
-			Reserve: 10 * time.Millisecond,
-			Base: limits.NewTransport(limits.TransportConfig{
-				MaxResponseBytes: cfg.MaxResponseBytes,
-				Base:             logging.NewTransport(logging.TransportConfig{Base: cfg.Base, OnRecord: cfg.OnRecord}),
-			}),
+	cfg.Logging.Base = timeout.NewTransport(timeout.TransportConfig{
+		Limit:   cfg.Timeout,
+		Reserve: 10 * time.Millisecond,
+		Base: limits.NewTransport(limits.TransportConfig{
+			MaxResponseBytes: cfg.MaxResponseBytes,
+			Base:             cfg.Base,
 		}),
+	})
+	transport := failsafehttp.NewRoundTripper(
+		logging.NewTransport(cfg.Logging),
 		retries(cfg.Retries), breaker(), //nolint:bodyclose // there is no response yet
 	)
 	return &Client{url: u, http: &http.Client{Transport: transport}}, nil
 }
 
-// Score is between 0 and 1.
+// Score returns the reputation of an e-mail address, from 0 to 1.
 func (c *Client) Score(ctx context.Context, email string) (float64, error) {
 	score, err := c.ask(ctx, email)
 	var slow interface{ Timeout() bool }

@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// upstream returns a client of a third party that answers as f does, and counts
-// what it was asked.
+// upstream returns a client of a third party that responds as f does, and counts the
+// requests.
 func upstream(t *testing.T, cfg reputation.Config, f http.HandlerFunc) (*reputation.Client, *atomic.Int64) {
 	t.Helper()
 	var asked atomic.Int64
@@ -64,7 +64,7 @@ func TestScore(t *testing.T) {
 	assert.NotEmpty(t, seen.Header.Get("X-Request-Timeout-Ms"))
 }
 
-// TestBadAnswers: whatever comes, it is our one error.
+// TestBadAnswers: every bad response is the package's one error.
 func TestBadAnswers(t *testing.T) {
 	for _, tc := range []struct {
 		desc   string
@@ -87,7 +87,7 @@ func TestBadAnswers(t *testing.T) {
 		t.Run(tc.desc, func(t *testing.T) {
 			calls := make(chan logging.Record, 10)
 			c, asked := upstream(t, reputation.Config{Retries: 2, MaxResponseBytes: 1000,
-				OnRecord: func(_ context.Context, r logging.Record) { calls <- r }}, tc.answer)
+				Logging: logging.TransportConfig{OnRecord: func(_ context.Context, r logging.Record) { calls <- r }}}, tc.answer)
 			_, err := c.Score(t.Context(), "ada@example.org")
 			require.ErrorIs(t, err, reputation.ErrUnavailable)
 			require.NotErrorIs(t, err, context.DeadlineExceeded)
@@ -115,7 +115,7 @@ func body(text string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }
 }
 
-// TestRetry: a failure that passes is not seen.
+// TestRetry: a temporary failure is not seen.
 func TestRetry(t *testing.T) {
 	var n atomic.Int64
 	c, asked := upstream(t, reputation.Config{Retries: 2}, func(w http.ResponseWriter, _ *http.Request) {
@@ -130,7 +130,7 @@ func TestRetry(t *testing.T) {
 	assert.EqualValues(t, 3, asked.Load())
 }
 
-// hang waits for the client to leave.
+// hang waits until the client disconnects.
 func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 
 func TestHangs(t *testing.T) {
@@ -167,7 +167,7 @@ func TestHangs(t *testing.T) {
 	}
 }
 
-// TestBreaker: a third party that fails is left alone, and asked again later.
+// TestBreaker: a third party that fails is not called, and tried again later.
 func TestBreaker(t *testing.T) {
 	var well atomic.Bool
 	c, asked := upstream(t, reputation.Config{}, func(w http.ResponseWriter, _ *http.Request) {

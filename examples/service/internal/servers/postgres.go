@@ -20,7 +20,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Postgres is a PostgreSQL of the tests' own.
+// Postgres is a PostgreSQL server started by the tests.
 func Postgres(tb testing.TB) *Server {
 	tb.Helper()
 	wanted(tb)
@@ -29,7 +29,7 @@ func Postgres(tb testing.TB) *Server {
 	return s
 }
 
-// Database is the URL of an empty schema, which is dropped at the end of the
+// Database returns the URL of an empty schema, which is dropped at the end of the
 // test.
 func Database(tb testing.TB) string {
 	tb.Helper()
@@ -43,7 +43,7 @@ func Database(tb testing.TB) string {
 
 var schemas atomic.Int64
 
-// Schema is Database on that server.
+// Schema is like Database, but on the given server.
 func Schema(tb testing.TB, server string) string {
 	tb.Helper()
 	name := fmt.Sprintf("service_%d_%d", os.Getpid(), schemas.Add(1))
@@ -73,7 +73,8 @@ func execute(tb testing.TB, server, statement string) {
 	}
 }
 
-// It refuses to run as root, and then runs as the user of its package.
+// PostgreSQL refuses to run as root. If the tests run as root, it runs as the user
+// of the Debian package.
 var postgres = sync.OnceValues(func() (*Server, error) {
 	bin, err := postgresBin()
 	if err != nil {
@@ -118,7 +119,7 @@ var postgres = sync.OnceValues(func() (*Server, error) {
 	return begin(s)
 })
 
-// postgresBin is where initdb is: Debian keeps it out of the path.
+// postgresBin returns the directory of initdb. On Debian it is not in PATH.
 func postgresBin() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil {
 		path, err = filepath.EvalSymlinks(path)
@@ -144,5 +145,8 @@ func postgresUser() (*syscall.Credential, error) {
 		return nil, err
 	}
 	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, err
+	// The groups of this process let it pass through directories that are not open to
+	// all users.
+	groups := []uint32{uint32(os.Getgid())}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: groups}, err
 }

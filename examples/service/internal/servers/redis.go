@@ -15,7 +15,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis is one of the tests' own. It stores nothing for longer than it lives.
+// Redis is a Redis server started by the tests. It keeps its data in memory only.
 func Redis(tb testing.TB) *Server {
 	tb.Helper()
 	wanted(tb)
@@ -24,8 +24,8 @@ func Redis(tb testing.TB) *Server {
 	return s
 }
 
-// Cache is the URL of that database, emptied. Packages are tested at the same
-// time, so each has its own.
+// Cache empties the database with number db and returns its URL. Packages are
+// tested concurrently, so each uses its own database.
 func Cache(tb testing.TB, db int) string {
 	tb.Helper()
 	wanted(tb)

@@ -4,8 +4,8 @@ package servers
 
 import "runtime"
 
-// run waits for the process on the thread that started it: the signal that
-// dieWithParent asks for comes when that thread ends.
+// run waits for the process on the thread that started it, because the signal of
+// dieWithParent is sent when that thread ends.
 func (s *Server) run(started chan<- error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -13,6 +13,6 @@ func (s *Server) run(started chan<- error) {
 	err := s.cmd.Start()
 	started <- err
 	if err == nil {
-		_ = s.cmd.Wait() // it is killed
+		_ = s.cmd.Wait() // the server is killed, so Wait returns an error
 	}
 }

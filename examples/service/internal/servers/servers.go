@@ -1,13 +1,13 @@
 //go:build unix
 
-// Package servers gives tests a PostgreSQL and a Redis.
+// Package servers provides PostgreSQL and Redis servers for tests.
 //
-// DATABASE_URL and REDIS_URL name servers that are there; of that Redis,
-// databases 14 and 15 are emptied. Without them, and for tests that have to stop
-// one, a server of the tests' own is started from the installed package (Debian's
-// postgresql and redis-server), on a loopback port and in a temporary directory.
-// Where that is not installed either the test is skipped. SERVERS=require makes
-// a failure of that, and SERVERS=none skips all of them.
+// DATABASE_URL and REDIS_URL are the URLs of running servers. Databases 14 and 15
+// of that Redis are emptied. Without these variables, and for tests that have to
+// stop a server, the package starts an installed server (Debian's postgresql and
+// redis-server) on a loopback port and in a temporary directory. If the server is
+// not installed, the test is skipped, or fails if SERVERS=require is set.
+// SERVERS=none skips all these tests.
 package servers
 
 import (
@@ -23,22 +23,22 @@ import (
 	"time"
 )
 
-// patience is how long to wait for what is certain to come.
+// patience is how long to wait for something that should happen soon.
 const patience = 30 * time.Second
 
 var errAbsent = errors.New("is not installed")
 
-// own are the servers that this process has started.
+// own lists the servers that this process has started.
 var own struct {
 	sync.Mutex
 	all []*Server
 }
 
-// Main is for TestMain: it runs the tests, and ends the servers that they
-// started.
+// Main is for TestMain. It runs the tests, and then stops the servers that the
+// tests have started.
 type Main struct{ M *testing.M }
 
-// Run is that of testing.M.
+// Run implements the method of testing.M.
 func (m Main) Run() int {
 	code := m.M.Run()
 	own.Lock()
@@ -50,7 +50,7 @@ func (m Main) Run() int {
 	return code
 }
 
-// Server is one that a test may stop.
+// Server is a server that a test may stop.
 type Server struct {
 	URL string
 
@@ -70,8 +70,8 @@ func begin(s *Server) (*Server, error) {
 	return s, s.Start()
 }
 
-// Start starts it, after Kill with what it had stored, and returns when it
-// answers.
+// Start starts the server, also again after Kill, with the data that was stored. It
+// returns when the server responds.
 func (s *Server) Start() error {
 	s.cmd, s.done = s.command(), make(chan struct{})
 	dieWithParent(s.cmd)
@@ -97,14 +97,14 @@ func (s *Server) Start() error {
 	}
 }
 
-// Kill ends it at once, as a crash would.
+// Kill ends the server at once, like a crash.
 func (s *Server) Kill() {
-	s.signal(syscall.SIGCONT) // one that is paused would not hear
-	s.signal(syscall.SIGQUIT) // PostgreSQL takes its children along
+	s.signal(syscall.SIGCONT) // a paused process would not react
+	s.signal(syscall.SIGQUIT) // PostgreSQL also ends its children
 	<-s.done
 }
 
-// Pause lets it hang: it takes connections and answers nothing.
+// Pause makes the server hang: it accepts connections and does not respond.
 func (s *Server) Pause() { s.signal(syscall.SIGSTOP) }
 
 // Resume ends a Pause.
@@ -112,7 +112,7 @@ func (s *Server) Resume() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(sig syscall.Signal) { _ = s.cmd.Process.Signal(sig) }
 
-// wanted skips the test where no server is.
+// wanted skips the test if SERVERS=none.
 func wanted(tb testing.TB) {
 	tb.Helper()
 	if os.Getenv("SERVERS") == "none" {
@@ -120,7 +120,7 @@ func wanted(tb testing.TB) {
 	}
 }
 
-// need skips the test where err says that the server is not there.
+// need skips the test if err says that the server is not installed.
 func need(tb testing.TB, err error) {
 	tb.Helper()
 	switch {
@@ -131,7 +131,8 @@ func need(tb testing.TB, err error) {
 	}
 }
 
-// freePort was free a moment ago, and is not soon given to somebody else.
+// freePort returns a port that was just free and will not soon be given to
+// another process.
 func freePort() (string, error) {
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -142,7 +143,7 @@ func freePort() (string, error) {
 	return port, err
 }
 
-// temporary makes a directory that belongs to the user with that id.
+// temporary makes a directory that belongs to the user with the given id.
 func temporary(uid uint32) (string, error) {
 	dir, err := os.MkdirTemp("", "bulwark-service-")
 	if err != nil {

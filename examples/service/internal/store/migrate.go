@@ -12,7 +12,7 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrate brings the database up to date with the files in migrations/dir.
+// migrate applies the files in migrations/dir to the database.
 func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, dir string, options ...goose.ProviderOption) error {
 	files, err := fs.Sub(migrations, "migrations/"+dir)
 	if err != nil {

@@ -21,7 +21,7 @@ type postgres struct{ pool *pgxpool.Pool }
 func openPostgres(ctx context.Context, url string, maxConns int) (Store, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		// What the error says may hold the password.
+		// The error may contain the password.
 		return nil, errors.New("store: database.url is not a URL of PostgreSQL")
 	}
 	cfg.MaxConns = int32(maxConns)
@@ -36,10 +36,10 @@ func openPostgres(ctx context.Context, url string, maxConns int) (Store, error) 
 	return postgres{pool}, nil
 }
 
-// migratePostgres locks, so that of replicas that start together one migrates
-// and the others wait for it.
+// migratePostgres takes a lock. If several replicas start together, one migrates
+// and the others wait.
 func migratePostgres(ctx context.Context, pool *pgxpool.Pool) error {
-	if err := pool.Ping(ctx); err != nil { // a plainer error than goose's
+	if err := pool.Ping(ctx); err != nil { // its error is clearer than goose's
 		return err
 	}
 	locker, err := lock.NewPostgresSessionLocker()
@@ -59,9 +59,9 @@ func (p postgres) User(ctx context.Context, id int64) (u domain.User, err error)
 	return u, postgresError(err)
 }
 
-// Create is a single statement where nothing is in the way: it is done or not
-// done, whatever becomes of the connection, and of two with the same key that
-// come together the later waits for the earlier.
+// Create uses a single statement unless there is a conflict, so it is atomic even
+// if the connection is lost. If two calls with the same key run at the same time,
+// the second waits for the first.
 func (p postgres) Create(ctx context.Context, key string, n domain.NewUser) (domain.User, error) {
 	u := domain.User{Name: n.Name, Email: n.Email}
 	err := p.pool.QueryRow(ctx, `INSERT INTO users (name, email, idempotency_key) VALUES ($1, $2, nullif($3, ''))
@@ -83,10 +83,9 @@ func (p postgres) Ping(ctx context.Context) error { return postgresError(p.pool.
 
 func (p postgres) Close() { p.pool.Close() }
 
-// postgresError marks what is wrong with the connection and not with what was
-// asked: everything but the end of the context and what the server said of the
-// statement. 08 and 57P are PostgreSQL's classes for connections that are lost
-// and servers that go or come, 53 is for those that have no more to give.
+// postgresError marks all errors as unavailable except the end of the context and
+// errors of the statement. The server's error classes 08 and 57P mean lost
+// connections and servers that start or stop, and 53 means insufficient resources.
 func postgresError(err error) error {
 	var said *pgconn.PgError
 	switch {

@@ -21,8 +21,9 @@ func openSQLite(ctx context.Context, file string) (Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	// SQLite has one writer at a time. Waiting for this connection ends with the
-	// context, waiting for SQLite's lock does not.
+	// SQLite allows one writer at a time. With one connection, a query waits for
+	// the connection, and stops waiting when its context ends. A wait for SQLite's
+	// lock would not stop.
 	db.SetMaxOpenConns(1)
 	if err := migrate(ctx, goose.DialectSQLite3, db, "sqlite"); err != nil {
 		_ = db.Close()
@@ -39,7 +40,8 @@ func (s sqlite) User(ctx context.Context, id int64) (u domain.User, err error) {
 	return u, err
 }
 
-// Create is done when Commit says so. A transaction ends with the context, too.
+// Create takes effect when Commit succeeds. If the context ends before that, the
+// transaction is rolled back.
 func (s sqlite) Create(ctx context.Context, key string, n domain.NewUser) (u domain.User, err error) {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {

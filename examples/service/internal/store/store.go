@@ -1,5 +1,5 @@
-// Package store keeps users in PostgreSQL or, where nothing is installed, in a
-// file of SQLite. Both end a query when its context ends.
+// Package store keeps users in PostgreSQL or, without any installation, in an
+// SQLite file. Both end a query when its context ends.
 package store
 
 import (
@@ -12,23 +12,24 @@ import (
 
 // Store is safe for concurrent use.
 type Store interface {
-	// User returns domain.ErrNotFound where there is none.
+	// User returns domain.ErrNotFound if there is no such user.
 	User(ctx context.Context, id int64) (domain.User, error)
 
-	// Create stores a user once for each key, however often it is called: with
-	// the same key and the same user it returns who was created, with another
-	// user domain.ErrKeyReused. Without a key ("") nothing is remembered. A
-	// second user with an e-mail address is domain.ErrEmailTaken.
+	// Create stores one user for each key. If it is called again with the same key
+	// and the same user, it returns the user that was created. If it is called with
+	// the same key and another user, it returns domain.ErrKeyReused. Calls without
+	// a key ("") are not recorded. If the e-mail address belongs to another user,
+	// it returns domain.ErrEmailTaken.
 	Create(ctx context.Context, key string, n domain.NewUser) (domain.User, error)
 
-	// Ping asks whether the database answers.
+	// Ping checks that the database responds.
 	Ping(ctx context.Context) error
 
 	Close()
 }
 
-// Open connects to the database at url, sqlite:FILE or postgres://…, and brings
-// it up to date. No error shows the url. maxConns is PostgreSQL's.
+// Open connects to the database at url, sqlite:FILE or postgres://…, and applies
+// the migrations. No error contains the url. maxConns is for PostgreSQL only.
 func Open(ctx context.Context, url string, maxConns int) (Store, error) {
 	if file, ok := strings.CutPrefix(url, "sqlite:"); ok {
 		return openSQLite(ctx, file)
@@ -36,7 +37,8 @@ func Open(ctx context.Context, url string, maxConns int) (Store, error) {
 	return openPostgres(ctx, url, maxConns)
 }
 
-// known tells a user whose key was seen before apart from another with the key.
+// known returns the user of a key that was used before, or domain.ErrKeyReused if
+// the key was used for another user.
 func known(u domain.User, n domain.NewUser) (domain.User, error) {
 	if u.Name != n.Name || u.Email != n.Email {
 		return domain.User{}, fmt.Errorf("%w: %d", domain.ErrKeyReused, u.ID)

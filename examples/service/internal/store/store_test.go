@@ -19,10 +19,10 @@ import (
 	"github.com/bulwark-go/bulwark/examples/service/internal/store"
 )
 
-// watchdog ends a test that hangs. Nothing is expected to come near it.
+// watchdog ends a test that hangs. Nothing is expected to take nearly as long.
 const watchdog = 30 * time.Second
 
-// each runs a test on an empty database of either kind.
+// each runs a test on an empty database of each kind.
 func each(t *testing.T, f func(t *testing.T, url string)) {
 	t.Helper()
 	t.Run("SQLite", func(t *testing.T) { f(t, "sqlite:"+filepath.Join(t.TempDir(), "users.db")) })
@@ -68,7 +68,7 @@ func TestCreate(t *testing.T) {
 				}
 			})
 		}
-		for _, email := range []string{"c@example.com", "d@example.com"} { // no key is no key in common
+		for _, email := range []string{"c@example.com", "d@example.com"} { // users without a key have no key in common
 			_, err := s.Create(t.Context(), "", domain.NewUser{Name: "C", Email: email})
 			require.NoError(t, err)
 		}
@@ -80,7 +80,7 @@ func TestCreate(t *testing.T) {
 	})
 }
 
-// TestCreateTogether: many who come with one key at the same time are one.
+// TestCreateTogether: concurrent requests with the same key create one user.
 func TestCreateTogether(t *testing.T) {
 	each(t, func(t *testing.T, url string) {
 		s := open(t, url)
@@ -100,7 +100,7 @@ func TestCreateTogether(t *testing.T) {
 	})
 }
 
-// TestOpen: what is stored is there for the next who opens it.
+// TestOpen: what is stored is there when the database is opened again.
 func TestOpen(t *testing.T) {
 	each(t, func(t *testing.T, url string) {
 		first, err := store.Open(t.Context(), url, 4)
@@ -115,7 +115,7 @@ func TestOpen(t *testing.T) {
 	})
 }
 
-// TestOpenTogether: of replicas that start together on an empty database one
+// TestOpenTogether: of replicas that start at the same time on an empty database one
 // migrates. (SQLite is for one process.)
 func TestOpenTogether(t *testing.T) {
 	url := servers.Database(t)
@@ -159,8 +159,7 @@ func TestContext(t *testing.T) {
 	})
 }
 
-// TestQueryEnds: a lookup that takes too long is cancelled in PostgreSQL, not
-// only here.
+// TestQueryEnds: a lookup that takes too long is canceled in PostgreSQL as well.
 func TestQueryEnds(t *testing.T) {
 	url := servers.Database(t)
 	s := open(t, url)
@@ -195,8 +194,8 @@ func TestQueryEnds(t *testing.T) {
 	require.Eventually(t, running(0), watchdog, 10*time.Millisecond)
 }
 
-// TestUnavailable: what fails while PostgreSQL is away says so, and nothing has
-// to be done for it to work again.
+// TestUnavailable: errors while PostgreSQL is away say so, and it works again without
+// a restart.
 func TestUnavailable(t *testing.T) {
 	server := servers.Postgres(t)
 	s := open(t, servers.Schema(t, server.URL))

@@ -1,11 +1,10 @@
 package telemetry_test
 
 import (
-	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,30 +18,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestMetrics(t *testing.T) {
 	m := telemetry.NewMetrics()
-	h := m.Arrived(http.NotFoundHandler())
-	for range 4 {
-		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
-	}
-	for _, r := range []logging.Record{
-		{Route: "/users/{id}", Method: "GET", Status: 200, Outcome: logging.OK, Duration: 30 * time.Millisecond},
-		{Route: "/users/{id}", Method: "GET", Status: 504, Outcome: logging.Deadline, Abandoned: true},
-		{Route: "/users", Method: "POST", Status: 413, Outcome: logging.Refused},
-	} {
-		m.OnRecord(context.Background(), r)
-	}
-	m.OnCall(context.Background(), logging.Record{Outcome: logging.Error})
+	h := logging.New(m.Server(logging.Config{Logger: slog.New(slog.DiscardHandler)}))(http.NotFoundHandler())
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	m.OnLookup("hit")
 
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, want := range []string{
-		`http_server_request_duration_seconds_bucket{method="GET",outcome="ok",route="/users/{id}",status="2xx",le="0.025"} 0`,
-		`http_server_request_duration_seconds_bucket{method="GET",outcome="ok",route="/users/{id}",status="2xx",le="0.05"} 1`,
-		`http_server_request_duration_seconds_count{method="GET",outcome="deadline",route="/users/{id}",status="5xx"} 1`,
-		`http_server_requests_refused_total{status="413"} 1`,
-		`http_server_handlers_abandoned_total{route="/users/{id}"} 1`,
-		`http_server_requests_in_flight 1`,
-		`http_client_request_duration_seconds_count{outcome="error",status="none"} 1`,
+		`http_server_request_duration_seconds_count{bulwark_outcome="ok",error_type="",http_request_method="GET",http_response_status_code="404",`,
+		`http_server_active_requests{http_request_method="GET",url_scheme="http"} 0`,
 		`cache_lookups_total{result="hit"} 1`,
 		`go_goroutines`,
 	} {
@@ -58,7 +42,7 @@ func TestNewTraces(t *testing.T) {
 		wants   []string
 	}{
 		{"nothing", nil, false, nil},
-		{"somebody else's", []string{"PATH=/bin", "NO_OTEL_=1"}, false, nil},
+		{"another program's", []string{"PATH=/bin", "NO_OTEL_=1"}, false, nil},
 		{"empty", []string{"OTEL_EXPORTER_OTLP_ENDPOINT="}, false, nil},
 		{"disabled", []string{"OTEL_EXPORTER_OTLP_ENDPOINT=http://x", "OTEL_SDK_DISABLED=true"}, false, nil},
 		{"no exporter", []string{"OTEL_SERVICE_NAME=x", "OTEL_TRACES_EXPORTER=none"}, false, nil},
@@ -80,10 +64,11 @@ func TestNewTraces(t *testing.T) {
 	}
 }
 
-// TestWithout: a service without traces has nothing of them around it.
+// TestWithout: a service without traces has no tracing middleware.
 func TestWithout(t *testing.T) {
 	var none *telemetry.Traces
 	h := http.NewServeMux()
 	assert.Same(t, h, none.Middleware(h))
 	assert.Same(t, http.DefaultTransport, none.Transport(http.DefaultTransport))
+	assert.Equal(t, logging.Config{RequestIDHeader: "X"}, none.Server(logging.Config{RequestIDHeader: "X"}))
 }

@@ -15,19 +15,20 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
-	"go.opentelemetry.io/otel/trace"
 
+	"github.com/bulwark-go/bulwark/adapters/bulwarkotel"
 	"github.com/bulwark-go/bulwark/logging"
 )
 
-// Traces sends spans to a collector. A nil *Traces is a service without.
+// Traces sends spans to a collector. A nil *Traces sends none.
 type Traces struct{ provider *sdk.TracerProvider }
 
-// NewTraces returns nil where environ, as from os.Environ, has no variable of
-// OpenTelemetry, or OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER switch traces off.
-// What the others mean (OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_SERVICE_NAME,
-// OTEL_TRACES_SAMPLER …) is the SDK's; the protocol is OTLP over HTTP, and an
-// error if another is asked for. It does not connect.
+// NewTraces returns nil if environ, as from os.Environ, has no OpenTelemetry
+// variable, or if OTEL_SDK_DISABLED or OTEL_TRACES_EXPORTER switches traces off.
+// The SDK reads the other variables (OTEL_EXPORTER_OTLP_ENDPOINT,
+// OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER …). The protocol is OTLP over HTTP. If a
+// variable asks for another protocol, NewTraces returns an error. NewTraces does
+// not connect.
 func NewTraces(ctx context.Context, environ []string) (*Traces, error) {
 	env := map[string]string{}
 	for _, entry := range environ {
@@ -36,7 +37,7 @@ func NewTraces(ctx context.Context, environ []string) (*Traces, error) {
 		}
 	}
 	if len(env) == 0 || strings.EqualFold(env["OTEL_SDK_DISABLED"], "true") || env["OTEL_TRACES_EXPORTER"] == "none" {
-		return nil, nil //nolint:nilnil // see the comment
+		return nil, nil //nolint:nilnil // a nil *Traces sends no spans
 	}
 	if err := supported(env); err != nil {
 		return nil, err
@@ -69,7 +70,7 @@ func supported(env map[string]string) error {
 	return errors.Join(problems...)
 }
 
-// Close sends what has not been sent.
+// Close sends the remaining spans.
 func (t *Traces) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -77,30 +78,31 @@ func (t *Traces) Close(ctx context.Context) error {
 	return t.provider.Shutdown(ctx)
 }
 
-// Middleware makes a span of a request, and puts its ids into the line, which
-// knows of itself only the caller's. It belongs right inside logging. otelhttp
-// hands on a request of its own, so the line has to be told of the route, which
-// the mux writes into that.
+// Middleware starts a span for each request. Put it around logging, which then sets
+// the outcome of the request on the span.
 func (t *Traces) Middleware(next http.Handler) http.Handler {
 	if t == nil {
 		return next
 	}
-	line := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if sc := trace.SpanContextFromContext(r.Context()); sc.IsValid() {
-			logging.Add(r.Context(), slog.String("trace_id", sc.TraceID().String()), slog.String("span_id", sc.SpanID().String()))
-		}
-		defer func() { logging.Add(r.Context(), slog.String("http.route", r.Pattern)) }()
-		next.ServeHTTP(w, r)
-	})
-	return otelhttp.NewHandler(line, "", t.options(otelhttp.WithFilter(observed))...)
+	return otelhttp.NewHandler(next, "", t.options(otelhttp.WithFilter(observed))...)
 }
 
-// observed leaves out what asks every few seconds.
+// Server returns a copy of cfg that puts the span's ids into the log record, and
+// the outcome into the span.
+func (t *Traces) Server(cfg logging.Config) logging.Config {
+	if t == nil {
+		return cfg
+	}
+	return bulwarkotel.New(bulwarkotel.Config{MeterProvider: noop.NewMeterProvider()}).Server(cfg) // Prometheus has the metrics
+}
+
+// observed reports whether a request gets a span. Frequent requests of the platform
+// get none.
 func observed(r *http.Request) bool {
 	return r.URL.Path != "/livez" && r.URL.Path != "/readyz" && r.URL.Path != "/metrics"
 }
 
-// Transport makes a span of a call, and tells the other side of it.
+// Transport starts a span for each call, and sends the trace context with the call.
 func (t *Traces) Transport(base http.RoundTripper) http.RoundTripper {
 	if t == nil {
 		return base

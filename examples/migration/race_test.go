@@ -1,5 +1,0 @@
-//go:build race
-
-package migration_test
-
-const raceDetector = true

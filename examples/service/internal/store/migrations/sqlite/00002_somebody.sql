@@ -1,7 +1,0 @@
--- SQLite is for trying the service out: there is somebody to look up.
-
--- +goose Up
-INSERT INTO users (id, name, email) VALUES (123, 'Ada', 'ada@example.org');
-
--- +goose Down
-DELETE FROM users WHERE id = 123;
