@@ -1,14 +1,17 @@
-// Command benchmarks compares Bulwark with what people use today, in what it
-// costs and in how requests end, and writes RESULTS.md and plots:
+// Command benchmarks compares Bulwark with other libraries: what they cost, and how
+// requests end. It writes figures and plots to RESULTS.md. It writes the bounds for
+// Bulwark, with their figures, to results.json, which -check reads:
 //
-//	go run ./benchmarks                       # all of it, some six minutes
+//	go run ./benchmarks                       # all of it, some ten minutes
+//	go run ./benchmarks -check                # prints what was held and missed
 //	go run ./benchmarks -short -out /tmp      # a quick look
-//	go run ./benchmarks -only stack,endings
+//	go run ./benchmarks -only stack,endings -out /tmp
+//	go run ./benchmarks -check /tmp/results.json
+//	go run ./benchmarks overload              # OVERLOAD.md, some ten minutes
 //
-// It is the place where other libraries of the kind are measured, and a module of
-// its own so that they weigh on nobody else.
+// It is a separate module, so no other module requires the other libraries.
 //
-// Machines are shared and noisy, so nothing here asserts an absolute time beyond
-// those that are promised to a client. What is compared takes turns, and is
-// reported as the ratio of what each adds to a bare handler.
+// Times vary on a shared machine, so the only absolute times that are checked are
+// those promised to a client. Contenders take turns in one run. The report has the
+// ratio of what each contender adds to a bare handler.
 package main

@@ -12,11 +12,23 @@ import (
 
 	"github.com/bulwark-go/bulwark/benchmarks/internal/costs"
 	"github.com/bulwark-go/bulwark/benchmarks/internal/endings"
+	"github.com/bulwark-go/bulwark/benchmarks/internal/overload"
 	"github.com/bulwark-go/bulwark/benchmarks/internal/report"
 )
 
 func main() {
-	o, err := parse(os.Args[1:], os.Stdout)
+	parse, run, args := parse, run, os.Args[1:]
+	switch first := append(args, "")[0]; first {
+	case "overload":
+		parse, run, args = parseOverload, runOverload, args[1:]
+	case costs.ServeCommand:
+		if err := costs.Serve(args[1:], os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintf(os.Stderr, "benchmarks: %v\n", err)
+			os.Exit(1)
+		}
+		return
+	}
+	o, err := parse(args, os.Stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return
@@ -36,18 +48,22 @@ type options struct {
 	effort  costs.Effort
 	out     string
 	partial string
+	short   bool
+	check   string // the file for -check; "" for a run
+
+	overload overload.Effort // for the command overload
 }
 
-// parse prints the usage only where it was asked for: a mistyped flag gets one
-// line that says which, not a screen in which to look for it.
+// parse prints the usage only for -h. The error for a mistyped flag is one line.
 func parse(args []string, usage io.Writer) (options, error) {
 	o := options{rows: rows(), effort: costs.Full}
 	fs := flag.NewFlagSet("benchmarks", flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	rounds := fs.Int("rounds", 0, "turns that handlers in this process take (default 160, with -short 8); what takes longer has fewer, in proportion")
+	rounds := fs.Int("rounds", 0, "rounds of turns for handlers in this process (default 1000, with -short 50); slower measurements have proportionally fewer")
 	only := fs.String("only", "", "`rows` to run, by comma: "+strings.Join(names(o.rows), ", ")+" (default all)")
-	short := fs.Bool("short", false, "little of everything, in about a minute; its figures mean nothing")
-	fs.StringVar(&o.out, "out", "benchmarks", "existing `directory` for RESULTS.md and the plots")
+	short := fs.Bool("short", false, "a quick look of about a minute; the figures have no meaning")
+	fs.StringVar(&o.out, "out", "benchmarks", "existing `directory` for RESULTS.md, results.json and the plots")
+	check := fs.Bool("check", false, "do not measure; read a results.json (the argument, or benchmarks/results.json), print each bound with its figure, and fail if a bound is missed")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fs.SetOutput(usage)
@@ -56,16 +72,18 @@ func parse(args []string, usage io.Writer) (options, error) {
 		return o, err
 	case err != nil:
 		return o, err
+	case *check:
+		return o, o.judge(fs)
 	case fs.NArg() > 0:
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	case *rounds < 0:
 		return o, fmt.Errorf("-rounds must not be negative: %d", *rounds)
 	}
 	if info, err := os.Stat(o.out); err != nil || !info.IsDir() {
-		return o, fmt.Errorf("-out is no directory: %s", o.out)
+		return o, fmt.Errorf("-out is not a directory: %s", o.out)
 	}
 	if *short {
-		o.effort, o.partial = costs.Short, "a short run, whose figures mean nothing"
+		o.effort, o.short = costs.Short, true
 	}
 	if *rounds > 0 {
 		o.effort.Rounds = *rounds
@@ -76,7 +94,7 @@ func parse(args []string, usage io.Writer) (options, error) {
 	return o, nil
 }
 
-// choose leaves the rows that are named.
+// choose selects the rows that are named.
 func (o *options) choose(only string) error {
 	all, chosen := o.rows, strings.Split(only, ",")
 	o.rows = nil
@@ -90,7 +108,7 @@ func (o *options) choose(only string) error {
 			o.rows = append(o.rows, r)
 		}
 	}
-	o.partial = strings.TrimPrefix(o.partial+"; only "+only, "; ")
+	o.partial = "only " + only
 	return nil
 }
 
@@ -102,15 +120,22 @@ func names(rows []costs.Row) []string {
 	return s
 }
 
-// rows are those of the cost table, and the endings.
+// rows returns the rows of the cost table, and the endings.
 func rows() []costs.Row {
 	return append(costs.Rows(), costs.Row{Name: "endings", Run: func(costs.Effort) (report.Section, error) { return endings.Section() }})
 }
 
-// run measures row by row, says so, and writes it all down.
+// run measures the rows, reports its progress, and writes the results.
 func run(o options, progress io.Writer) error {
+	if o.check != "" {
+		return check(o.check, os.Stdout)
+	}
 	page := report.Page{Run: report.Here()}
-	page.Run.Partial = o.partial
+	var err error
+	if page.Appendix, err = overloadSections(o.out); err != nil {
+		return err
+	}
+	page.Run.Partial, page.Run.Short = o.partial, o.short
 	start := time.Now()
 	for i, r := range o.rows {
 		fmt.Fprintf(progress, "[%2d/%d] %-16s", i+1, len(o.rows), r.Name)
@@ -128,16 +153,16 @@ func run(o options, progress io.Writer) error {
 	if err := page.Write(o.out); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "RESULTS.md and plots are in %s, after %v\n", o.out, page.Run.Took.Round(time.Second))
+	fmt.Fprintf(progress, "RESULTS.md, results.json and plots are in %s, after %v\n", o.out, page.Run.Took.Round(time.Second))
 	return nil
 }
 
-// missed names the bounds of a row that were not held.
+// missed lists the bounds of a row that were not held.
 func missed(s report.Section) string {
 	var m []string
 	for _, b := range s.Bounds {
-		if !b.Held {
-			m = append(m, fmt.Sprintf("missed: %s %s, was %s", b.What, b.Want, b.Got))
+		if !b.Held() {
+			m = append(m, fmt.Sprintf("missed: %s %s, was %s", b.What, b.Want(), b.Got()))
 		}
 	}
 	if len(m) == 0 {

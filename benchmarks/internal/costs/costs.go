@@ -1,6 +1,6 @@
-// Package costs has the rows of the cost table: what each compares, how, and the
-// bounds that it is held to. Costs are what is added to a bare handler, which is
-// the same handler in the same framework with nothing around it.
+// Package costs has the rows of the cost table: what each row compares, how it is
+// measured, and its bounds. A cost is what a contender adds to a bare handler,
+// which is the same handler in the same framework without middleware.
 package costs
 
 import (
@@ -8,16 +8,17 @@ import (
 
 	"github.com/bulwark-go/bulwark/benchmarks/internal/measure"
 	"github.com/bulwark-go/bulwark/benchmarks/internal/report"
+	"github.com/bulwark-go/bulwark/benchmarks/internal/stacks"
 )
 
 // Effort is how much is measured.
 type Effort struct {
-	Rounds int // of turns of handlers in this process; others take a fraction
-	Batch  int // requests a turn
+	Rounds int // rounds of turns for handlers in this process; slower measurements have fewer
+	Batch  int // requests in a turn
 	Short  bool
 }
 
-// slow is the number of rounds for what takes long.
+// slow returns the number of rounds for slow measurements.
 func (e Effort) slow(n int) int {
 	if e.Short {
 		return 1
@@ -25,31 +26,37 @@ func (e Effort) slow(n int) int {
 	return max(1, n*e.Rounds/Full.Rounds)
 }
 
-// Efforts.
+// There are many small batches, because the machine is shared: most batches are
+// then not disturbed.
 var (
-	Full  = Effort{Rounds: 160, Batch: 1000}
-	Short = Effort{Rounds: 8, Batch: 500, Short: true}
+	Full  = Effort{Rounds: 1000, Batch: 50}
+	Short = Effort{Rounds: 50, Batch: 50, Short: true}
 )
 
-// Row is one row.
+// Row is a row of the cost table.
 type Row struct {
 	Name string
 	Run  func(Effort) (report.Section, error)
 }
 
-// Rows are all of them, in the order of the table.
+// Rows returns all rows, in the order of the table.
 func Rows() []Row {
 	return []Row{
 		{"timeout", timeoutAsked},
 		{"timeout-unasked", timeoutUnasked},
 		{"limits", limitsBody},
+		{"limits-in-stack", limitsInStack},
 		{"limits-permit", limitsPermit},
 		{"errmap", errmapAlone},
 		{"errmap-in-stack", errmapInStack},
 		{"logging", loggingOn},
 		{"logging-off", loggingOff},
-		{"stack", stackWhole},
-		{"stack-asked", stackAsked},
+		{"metrics", metrics},
+		{"quota", quotaMemory},
+		{"quota-redis", quotaRedis},
+		{"stack", stackGet},
+		{"stack-post", stackPost},
+		{"cpu", cpu},
 		{"memory", memory},
 		{"load", load},
 		{"deadline", deadline},
@@ -57,9 +64,12 @@ func Rows() []Row {
 	}
 }
 
-const interleaved = "What each adds to a bare handler in the same framework: median [quartiles] over the rounds of one interleaved run; × is the ratio of the medians [and what 95 % of resamples of the rounds come to]."
+const (
+	interleaved = "The first column is what each adds to a bare handler in the same framework: median [quartiles] over the rounds of one interleaved run. × is the ratio of the medians [with the interval of 95 % of the resamples of the rounds]. The requests come on connections in memory and pass through net/http's own server to handlers behind a route, which respond with a little JSON. The garbage collector runs in few of the rounds, so the median does not include it; the allocations are counted."
+	inStack     = interleaved + " The exchange, which the packages share, exists already."
+)
 
-// table of costs, relative to one of them.
+// table returns a table of the costs. They are relative to the cost named to.
 func table(cs measure.Costs, to string) report.Table {
 	t := report.Table{Head: []string{"", "adds, ns a request", "× " + to, "allocations"}}
 	for _, c := range cs {
@@ -74,13 +84,13 @@ func table(cs measure.Costs, to string) report.Table {
 	return t
 }
 
-// times is the bound of one cost as a multiple of another.
+// times returns a bound for one cost as a multiple of another.
 func times(cs measure.Costs, name, to string, most float64) report.Bound {
 	return report.AtMost("time, × "+to, "%.2f", most, cs.Ratio(name, to).Value)
 }
 
-func allocs(cs measure.Costs, name string, most float64) report.Bound {
-	return report.AtMost("allocations", "%.0f", most, cs.Of(name).Allocs)
+func allocs(cs measure.Costs, most float64) report.Bound {
+	return report.AtMost("allocations", "%.0f", most, cs.Of(stacks.Bulwark).Allocs)
 }
 
 func ratioOf(r measure.Ratio) string {

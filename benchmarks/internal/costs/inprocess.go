@@ -2,9 +2,7 @@ package costs
 
 import (
 	"io"
-	"math"
 	"net/http"
-	"runtime"
 	"time"
 
 	"github.com/bulwark-go/bulwark/benchmarks/internal/measure"
@@ -18,68 +16,86 @@ const (
 )
 
 func timeoutAsked(e Effort) (report.Section, error) {
-	cs := measure.Interleave(e.Rounds, e.Batch, get(), stacks.Deadlines(limit, answers{asks: true}))
+	cs, err := e.interleave(get(), http.StatusOK, stacks.Deadlines(limit, answers{asks: true}))
+	if err != nil {
+		return report.Section{}, err
+	}
+	goroutines, err := goroutines(stacks.Bulwark)
 	return report.Section{
 		Title: "A deadline, and a handler that asks for Done",
-		About: interleaved + " By hand, and in chi and Echo, nothing is enforced.",
+		About: interleaved + " The code by hand, chi and Echo enforce nothing.",
 		Bounds: []report.Bound{
-			times(cs, stacks.Bulwark, stacks.Floor, 1.4),
+			times(cs, stacks.Bulwark, stacks.Floor, 1.2),
 			times(cs, stacks.Bulwark, stacks.TimeoutHandler, 0.5),
-			allocs(cs, stacks.Bulwark, 13),
-			report.AtMost("goroutines", "%.0f", 0, goroutines(stacks.Bulwark)),
+			allocs(cs, 7),
+			report.AtMost("goroutines", "%.0f", 0, goroutines),
 		},
 		Tables: []report.Table{table(cs, stacks.Floor)},
-	}, nil
+	}, err
 }
 
-// goroutines is how many more there are in a handler with a deadline: the most
-// of many tries, since those of contenders that ran before may still be ending.
-func goroutines(name string) float64 {
-	var before, most int
-	most = math.MinInt
-	h := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		_ = r.Context().Done()
-		most = max(most, runtime.NumGoroutine()-before)
-	})
-	for _, c := range stacks.Deadlines(limit, h) {
-		for range 100 {
-			if c.Name == name {
-				before = runtime.NumGoroutine()
-				measure.One(c.Handler, get())
-			}
+// goroutines returns how many additional goroutines a waiting request with a
+// deadline has.
+func goroutines(name string) (float64, error) {
+	ws, err := measure.Waiters{N: 100, Asks: true}.InFlight(1, get(), waitingDeadlines)
+	for _, w := range ws {
+		if w.Name == name {
+			return w.Goroutines, err
 		}
 	}
-	return float64(most)
+	return 0, err
 }
 
 func timeoutUnasked(e Effort) (report.Section, error) {
-	cs := measure.Interleave(e.Rounds, e.Batch, get(), stacks.Deadlines(limit, answers{}))
+	cs, err := e.interleave(get(), http.StatusOK, stacks.Deadlines(limit, answers{}))
+	if err != nil {
+		return report.Section{}, err
+	}
 	return report.Section{
 		Title: "A deadline, and a handler that never looks at its context",
 		About: interleaved,
 		Bounds: []report.Bound{
 			times(cs, stacks.Bulwark, stacks.Floor, 0.8),
-			allocs(cs, stacks.Bulwark, 6),
+			allocs(cs, 1),
 		},
 		Tables: []report.Table{table(cs, stacks.Floor)},
 	}, nil
 }
 
 func limitsBody(e Effort) (report.Section, error) {
-	cs := measure.Interleave(e.Rounds, e.Batch, post(), stacks.Bodies(bodyLimit, answers{reads: true}))
+	cs, err := e.interleave(post(), http.StatusOK, stacks.Bodies(bodyLimit, answers{reads: true}))
+	if err != nil {
+		return report.Section{}, err
+	}
 	return report.Section{
 		Title: "A limit, and a body of 1 KiB",
-		About: interleaved + " chi changes the server's own request, and Echo's reader comes from a pool, where the others make a copy.",
+		About: interleaved + " chi changes the server's own request, and Echo takes its reader from a pool; the others make a copy.",
 		Bounds: []report.Bound{
-			times(cs, stacks.Bulwark, stacks.MaxBytesHandler, 1),
-			allocs(cs, stacks.Bulwark, 2),
+			times(cs, stacks.Bulwark, stacks.MaxBytesHandler, 2.5),
+			allocs(cs, 2),
 		},
 		Tables: []report.Table{table(cs, stacks.MaxBytesHandler)},
 	}, nil
 }
 
+func limitsInStack(e Effort) (report.Section, error) {
+	cs, err := e.interleave(post(), http.StatusOK, stacks.InStack(stacks.BodiesPlain(bodyLimit, answers{reads: true})))
+	if err != nil {
+		return report.Section{}, err
+	}
+	return report.Section{
+		Title:  "The same limit inside other middleware of Bulwark",
+		About:  inStack,
+		Bounds: []report.Bound{times(cs, stacks.Bulwark, stacks.MaxBytesHandler, 1.2)},
+		Tables: []report.Table{table(cs, stacks.MaxBytesHandler)},
+	}, nil
+}
+
 func limitsPermit(e Effort) (report.Section, error) {
-	cs := measure.Interleave(e.Rounds, e.Batch, get(), stacks.Permits(100, answers{}))
+	cs, err := e.interleave(get(), http.StatusOK, stacks.Permits(100, answers{}))
+	if err != nil {
+		return report.Section{}, err
+	}
 	return report.Section{
 		Title:  "A limit of requests in flight, with room for one more",
 		About:  interleaved,
@@ -88,48 +104,57 @@ func limitsPermit(e Effort) (report.Section, error) {
 }
 
 func errmapAlone(e Effort) (report.Section, error) {
-	cs := measure.Interleave(e.Rounds, e.Batch, get(), stacks.Errors())
+	cs, err := e.interleave(get(), http.StatusNotFound, stacks.Errors())
+	if err != nil {
+		return report.Section{}, err
+	}
 	return report.Section{
-		Title: "An error, wrapped once, and its answer",
-		About: interleaved + " By hand: a chain of three errors.Is, and encoding/json. Bare sends the status and no body. Echo and huma look for an error of their own, and map nothing.",
-		Bounds: append(errmapBounds(cs),
-			allocs(cs, stacks.Rules50, 4),
-			report.AtMost("time with 500 rules, × with 5, within 10 %", "%.2f", 1.1, cs.Ratio(stacks.Rules500, stacks.Rules5).Value)),
+		Title: "An error, wrapped once, and the response to it",
+		About: interleaved + " By hand is a chain of three errors.Is, and encoding/json. The bare handler sends the status without a body. Echo and huma only look for an error of their own type, and map nothing.",
+		Bounds: []report.Bound{
+			times(cs, stacks.Rules50, stacks.Floor, 1.3),
+			report.AtMost("time with 500 rules, × with 5, within 10 %", "%.2f", 1.1, cs.Ratio(stacks.Rules500, stacks.Rules5).Value),
+		},
 		Tables: []report.Table{table(cs, stacks.Floor)},
 	}, nil
 }
 
-func errmapBounds(cs measure.Costs) []report.Bound {
-	return []report.Bound{times(cs, stacks.Rules50, stacks.Floor, 0.7)}
-}
-
 func errmapInStack(e Effort) (report.Section, error) {
-	cs := measure.Interleave(e.Rounds, e.Batch, get(), stacks.InStack(stacks.ErrorsByHand()))
+	cs, err := e.interleave(get(), http.StatusNotFound, stacks.InStack(stacks.ErrorsByHand()))
+	if err != nil {
+		return report.Section{}, err
+	}
 	return report.Section{
-		Title:  "The same inside of other middleware of Bulwark's",
-		About:  interleaved + " What the packages share is there already.",
-		Bounds: errmapBounds(cs),
+		Title:  "The same error inside other middleware of Bulwark",
+		About:  inStack,
+		Bounds: []report.Bound{times(cs, stacks.Rules50, stacks.Floor, 0.7)},
 		Tables: []report.Table{table(cs, stacks.Floor)},
 	}, nil
 }
 
 func loggingOn(e Effort) (report.Section, error) {
-	cs := measure.Interleave(e.Rounds, e.Batch, get(), stacks.Loggers(io.Discard, false, answers{}))
+	cs, err := e.interleave(get(), http.StatusOK, stacks.Loggers(io.Discard, false, answers{}))
+	if err != nil {
+		return report.Section{}, err
+	}
 	return report.Section{
-		Title: "A line in JSON",
-		About: interleaved + " Bulwark and by hand: the same twelve attributes, to log/slog. What the others put into theirs is their documentation's; zerolog has an encoder of its own.",
+		Title: "A log record in JSON",
+		About: interleaved + " Bulwark and the code by hand log the same twelve attributes with log/slog. The others log what their documentation shows; zerolog has its own encoder.",
 		Bounds: []report.Bound{
-			times(cs, stacks.Bulwark, stacks.Floor, 1.15),
-			allocs(cs, stacks.Bulwark, 5),
+			times(cs, stacks.Bulwark, stacks.Floor, 1.1),
+			allocs(cs, 4),
 		},
 		Tables: []report.Table{table(cs, stacks.Floor)},
 	}, nil
 }
 
 func loggingOff(e Effort) (report.Section, error) {
-	cs := measure.Interleave(e.Rounds, e.Batch, get(), stacks.Loggers(io.Discard, true, answers{}))
+	cs, err := e.interleave(get(), http.StatusOK, stacks.Loggers(io.Discard, true, answers{}))
+	if err != nil {
+		return report.Section{}, err
+	}
 	return report.Section{
-		Title:  "A line that the logger does not want",
+		Title:  "A log record below the logger's level",
 		About:  interleaved,
 		Tables: []report.Table{table(cs, stacks.Floor)},
 	}, nil

@@ -1,48 +1,41 @@
 package costs
 
 import (
-	"bytes"
-	"context"
+	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
+	"strings"
+
+	"github.com/bulwark-go/bulwark/benchmarks/internal/measure"
 )
 
-const userAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+const (
+	header = "Host: bench\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\nAccept: */*\r\n"
+	kib    = 1 << 10
+)
 
-var hello = []byte("hello")
-
-// get makes requests without a body.
-func get() func(context.Context) *http.Request {
-	template := httptest.NewRequest(http.MethodGet, "/", nil)
-	template.Header.Set("User-Agent", userAgent)
-	template.Pattern = "GET /{$}" // for what logs it
-	return func(ctx context.Context) *http.Request {
-		delete(template.Header, "X-Request-Id") // which some put there
-		return template.WithContext(ctx)
-	}
+// get returns the bytes of a request without a body.
+func get() []byte {
+	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\n%s\r\n", measure.Path, header)
 }
 
-// post makes requests with a body of 1 KiB, one after the other.
-func post() func(context.Context) *http.Request {
-	body := bytes.Repeat([]byte("x"), 1<<10)
-	src := bytes.NewReader(body)
-	template := httptest.NewRequest(http.MethodPost, "/", nil)
-	template.Header.Set("User-Agent", userAgent)
-	template.Pattern = "POST /{$}"
-	template.Body, template.ContentLength = io.NopCloser(src), int64(len(body))
-	return func(ctx context.Context) *http.Request {
-		src.Reset(body)
-		delete(template.Header, "X-Request-Id")
-		return template.WithContext(ctx)
-	}
+// post returns the bytes of a request with a body of 1 KiB.
+func post() []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\n%sContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", measure.Path, header, kib, strings.Repeat("x", kib))
 }
 
-// answers is the handler that says hello, once it has read the body, and that
-// asks for Done, as one does that waits for anything.
+// interleave runs the contenders, which must respond with the given status.
+func (e Effort) interleave(raw []byte, status int, cs []measure.Contender) (measure.Costs, error) {
+	return measure.Turns{Rounds: e.Rounds, Batch: e.Batch, Raw: raw, Status: status}.Interleave(cs)
+}
+
+// answers is a handler that responds with a little JSON. If reads is set, it reads
+// the body. If asks is set, it calls Done, as handlers do that wait for something.
 type answers struct{ reads, asks bool }
 
 func (h answers) ServeHTTP(w http.ResponseWriter, r *http.Request) { _ = h.serve(w, r) }
+
+var user = []byte(`{"id":42,"name":"Ada Lovelace","email":"ada@example.com"}`)
 
 func (h answers) serve(w http.ResponseWriter, r *http.Request) error {
 	if h.asks {
@@ -53,7 +46,7 @@ func (h answers) serve(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if h.reads {
-		var p [1 << 10]byte
+		var p [kib]byte
 		for {
 			_, err := r.Body.Read(p[:])
 			if err == io.EOF {
@@ -64,6 +57,7 @@ func (h answers) serve(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	_, err := w.Write(hello)
+	w.Header().Set("Content-Type", "application/json")
+	_, err := w.Write(user)
 	return err
 }

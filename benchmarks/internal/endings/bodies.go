@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/bulwark-go/bulwark/benchmarks/internal/measure"
 	"github.com/bulwark-go/bulwark/benchmarks/internal/stacks"
 )
 
@@ -22,20 +23,20 @@ func reads(w http.ResponseWriter, r *http.Request) error {
 }
 
 func bodies() []Scenario {
-	zipped := zeros(bomb) // before the client's time runs
+	zipped := zeros(bomb) // compressed before the client's patience starts
 	return []Scenario{
-		{Name: "too large, stalling", About: "a body is declared larger than the limit; half of the limit comes and no more",
+		{Name: "too large, stalling", About: "the declared length is above the limit; the client sends half of the limit and then stalls",
 			Client: func(r *run, conn net.Conn) string {
 				return send(r, conn, post(2*bodyLimit, strings.Repeat("x", bodyLimit/2), "")).String()
 			},
 			Handler: func(*run) stacks.Handler { return reads }},
-		{Name: "too large, chunked, stalling", About: "more than the limit comes, and no end",
+		{Name: "too large, chunked, stalling", About: "the client sends more than the limit, and no end",
 			Client: func(r *run, conn net.Conn) string {
-				raw := fmt.Sprintf("POST / HTTP/1.1\r\nHost: bench\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", bodyLimit+10, strings.Repeat("x", bodyLimit+10))
+				raw := fmt.Sprintf("POST "+measure.Path+" HTTP/1.1\r\nHost: bench\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", bodyLimit+10, strings.Repeat("x", bodyLimit+10))
 				return send(r, conn, raw).String()
 			},
 			Handler: func(*run) stacks.Handler { return reads }},
-		{Name: "zip bomb", About: fmt.Sprintf("%d MiB under %d KiB of gzip; handlers undo the coding where nothing before them does", bomb>>20, bodyLimit>>10),
+		{Name: "zip bomb", About: fmt.Sprintf("%d MiB in less than %d KiB of gzip; the handler decodes it if no middleware has", bomb>>20, bodyLimit>>10),
 			Client: func(r *run, conn net.Conn) string {
 				a := send(r, conn, post(len(zipped), zipped, "Content-Encoding: gzip\r\n"))
 				return a.String() + said(r)
@@ -50,7 +51,7 @@ func bodies() []Scenario {
 					return says(w, req)
 				}
 			}},
-		{Name: "retained body", About: "a handler keeps its body, and reads it in the middle of the next request",
+		{Name: "retained body", About: "a handler keeps its body, and reads it during the next request",
 			Client: retained,
 			Log:    func([]byte) string { return "" },
 			Handler: func(r *run) stacks.Handler {
@@ -79,7 +80,7 @@ func zeros(n int) string {
 	return b.String()
 }
 
-// decoded undoes gzip, unless somebody has.
+// decoded decodes gzip, unless middleware has already done so.
 func decoded(body io.Reader) io.Reader {
 	b := bufio.NewReader(body)
 	if magic, _ := b.Peek(2); string(magic) != "\x1f\x8b" {
@@ -99,7 +100,7 @@ func size(n int64) string {
 	return fmt.Sprintf("%d MiB", n>>20)
 }
 
-// said is what the handler has noted, if it has.
+// said returns the note of the handler, or "".
 func said(r *run) string {
 	select {
 	case s := <-r.note:
@@ -109,9 +110,9 @@ func said(r *run) string {
 	}
 }
 
-const secret = "of somebody else"
+const secret = "of another client"
 
-// retained sends two requests, the second with a body that is not the first's.
+// retained sends two requests with different bodies.
 func retained(r *run, conn net.Conn) string {
 	from := bufio.NewReader(conn)
 	for _, body := range []string{"of the first", secret} {

@@ -9,18 +9,20 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"github.com/bulwark-go/bulwark/benchmarks/internal/measure"
 )
 
 // answer is what a client got.
 type answer struct {
 	interim []int
-	status  int // 0: none
+	status  int // 0 if there was no response
 	body    string
-	err     error // of the end; nil where it was whole
-	late    bool  // it ended when the handler was let go, or thereafter
+	err     error // why the response ended early; nil if it was complete
+	late    bool  // it ended when the handler was released, or later
 }
 
-// send writes a request, or a part of one, and reads what comes back.
+// send writes a request, or a part of one, and reads the response.
 func send(r *run, conn net.Conn, raw string) answer {
 	return exchange(r, conn, bufio.NewReader(conn), raw)
 }
@@ -55,7 +57,7 @@ func exchange(r *run, conn net.Conn, from *bufio.Reader, raw string) answer {
 	return a
 }
 
-// String is the answer in a few words.
+// String describes the answer.
 func (a answer) String() string {
 	var s strings.Builder
 	for _, status := range a.interim {
@@ -63,22 +65,22 @@ func (a answer) String() string {
 	}
 	switch {
 	case a.status == 0 && errors.Is(a.err, os.ErrDeadlineExceeded):
-		s.WriteString("no answer")
+		s.WriteString("no response")
 	case a.status == 0:
-		s.WriteString("connection closed, no answer")
+		s.WriteString("connection closed, no response")
 	case errors.Is(a.err, os.ErrDeadlineExceeded):
 		fmt.Fprintf(&s, "%d, never ends", a.status)
 	case a.err != nil:
-		fmt.Fprintf(&s, "%d, broken off", a.status)
+		fmt.Fprintf(&s, "%d, aborted", a.status)
 	case a.status == http.StatusOK && a.body != half+other:
-		s.WriteString("200, looks complete and is not")
+		s.WriteString("200, looks complete but is not")
 	default:
 		fmt.Fprintf(&s, "%d", a.status)
 	}
 	return s.String()
 }
 
-// timed says besides whether it came at the deadline.
+// timed also says whether the response came at the deadline.
 func (a answer) timed() string {
 	switch {
 	case a.err != nil && errors.Is(a.err, os.ErrDeadlineExceeded):
@@ -91,11 +93,11 @@ func (a answer) timed() string {
 }
 
 const (
-	get     = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
-	getOnce = "GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
+	get     = "GET " + measure.Path + " HTTP/1.1\r\nHost: bench\r\n\r\n"
+	getOnce = "GET " + measure.Path + " HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
 )
 
-// post has a declared length, and so much of it as part.
+// post returns a request with a declared length, of which only part is sent.
 func post(length int, part, header string) string {
-	return fmt.Sprintf("POST / HTTP/1.1\r\nHost: bench\r\n%sContent-Length: %d\r\n\r\n%s", header, length, part)
+	return fmt.Sprintf("POST "+measure.Path+" HTTP/1.1\r\nHost: bench\r\n%sContent-Length: %d\r\n\r\n%s", header, length, part)
 }

@@ -1,6 +1,6 @@
 // Package endings compares how requests end: each scenario is run against each
-// library over a real socket, and what stands in the table is what the client
-// got and what the log said.
+// library over a real socket, and the table shows what the client got and what
+// was logged.
 package endings
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/bulwark-go/bulwark/benchmarks/internal/stacks"
 )
 
-// The times of every scenario. They lie far enough apart for a busy machine: what
-// has come before release came at the deadline.
+// The times of all scenarios. They are far enough apart for a busy machine: a
+// response that came before release came at the deadline.
 const (
-	limit    = 100 * time.Millisecond  // the deadline where that is the ending
-	calm     = 700 * time.Millisecond  // the deadline where it is not
-	release  = 600 * time.Millisecond  // when a handler that is stuck is let go
-	patience = 1200 * time.Millisecond // of the client, after which it hangs up
-	watchdog = 10 * time.Second        // of a scenario
+	limit    = 100 * time.Millisecond  // the deadline, if the scenario is about the deadline
+	calm     = 700 * time.Millisecond  // the deadline in all other scenarios
+	release  = 600 * time.Millisecond  // when a stuck handler is released
+	patience = 1200 * time.Millisecond // when the client hangs up
+	watchdog = 10 * time.Second        // when a scenario fails
 )
 
 const (
@@ -29,15 +29,16 @@ const (
 	decodedLimit = 1 << 20
 )
 
-// A Scenario is a handler and a client, and the ending that they make together.
+// A Scenario is a handler and a client that together cause a request to end in a
+// certain way.
 type Scenario struct {
 	Name  string
 	About string
 	// Handler makes the handler of one run.
 	Handler func(*run) stacks.Handler
-	// Client does its part on a connection and says what it got.
+	// Client sends and receives on a connection, and returns what it got.
 	Client func(*run, net.Conn) string
-	// Log says what else than the status is looked for in the lines; nil: nothing.
+	// Log returns what else the log says besides the status. nil: nothing.
 	Log func(lines []byte) string
 	// Limit is the deadline of a request. 0: calm.
 	Limit time.Duration
@@ -51,15 +52,15 @@ type Scenario struct {
 type run struct {
 	started chan struct{} // closed when the handler is running
 	begin   sync.Once
-	let     chan struct{} // closed when a handler that is stuck is let go
-	note    chan string   // what the handler has to say about it
-	seen    chan struct{} // closed when the client has seen what it waited for
+	let     chan struct{} // closed when a stuck handler is released
+	note    chan string   // what the handler noted
+	seen    chan struct{} // closed when the client has got what it waited for
 }
 
-// Cell is what became of a scenario with one library.
+// Cell is the result of a scenario with one library.
 type Cell struct{ Client, Log string }
 
-// lines is a log that handlers left behind may still write to.
+// lines is a log. Abandoned handlers may still write to it.
 type lines struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -89,7 +90,7 @@ func (s Scenario) Run(stack stacks.Stack) Cell {
 	time.AfterFunc(release, func() { close(r.let) })
 	client := s.converse(r, addr)
 	srv.end()
-	<-r.let // no handler is left behind
+	<-r.let // no handler is running any more
 	return Cell{client, s.logged(stack, log.bytes())}
 }
 
@@ -102,7 +103,7 @@ func (s Scenario) converse(r *run, addr string) string {
 	return s.Client(r, conn)
 }
 
-// dial opens a connection that is as patient as a client.
+// dial opens a connection with the client's timeout.
 func dial(addr string) (net.Conn, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {

@@ -13,17 +13,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// promised is what DESIGN has Bulwark do.
+// promised is what Bulwark promises.
 var promised = map[string]endings.Cell{
 	"heeded deadline":              {"504, at the deadline", "504 deadline"},
 	"ignored context":              {"504, at the deadline", "504 deadline"},
 	"stalled upload":               {"408, at the deadline", "408 deadline"},
-	"flushed, then late":           {"200, broken off, at the deadline", "200 deadline"},
+	"flushed, then late":           {"200, aborted, at the deadline", "200 deadline"},
 	"client gone":                  {"has left", "499 client_gone"},
-	"WriteTimeout":                 {"connection closed, no answer", "write_timeout"},
+	"WriteTimeout":                 {"connection closed, no response", "write_timeout"},
 	"panic":                        {"500", "500 panic"},
-	"panic in the response":        {"200, broken off", "200 panic"},
-	"http.ErrAbortHandler":         {"200, broken off", "200 aborted"},
+	"panic in the response":        {"200, aborted", "200 panic"},
+	"http.ErrAbortHandler":         {"200, aborted", "200 aborted"},
 	"too many at once":             {"503", "503 refused; 200 ok"},
 	"after a panic":                {"200", "500 panic; 200 ok"},
 	"too large, stalling":          {"413", "413 refused"},
@@ -34,7 +34,7 @@ var promised = map[string]endings.Cell{
 	"a stream's first event":       {"200, at once", "200 ok"},
 	"Upgrade":                      {"101", "101 upgraded"},
 	"forged X-Forwarded-For":       {"200", "the client"},
-	"token in the query":           {"200", "nothing of it"},
+	"token in the query":           {"200", "nothing"},
 }
 
 // TestPromises: Bulwark's column of the table is what was promised.

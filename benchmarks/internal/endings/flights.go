@@ -12,7 +12,7 @@ import (
 
 func flights() []Scenario {
 	return []Scenario{
-		{Name: "too many at once", About: "one request may be in flight, and one is, where the library can bound that: what the second gets",
+		{Name: "too many at once", About: "what a second request gets if at most one may be in flight (if the library can limit that)",
 			Flight: 1,
 			Client: func(r *run, conn net.Conn) string {
 				if _, err := io.WriteString(conn, getOnce); err != nil {
@@ -32,7 +32,7 @@ func flights() []Scenario {
 					return says(w, req)
 				})
 			}},
-		{Name: "after a panic", About: "one request may be in flight, and one was that panicked: what the next gets",
+		{Name: "after a panic", About: "what the next request gets if at most one may be in flight, and the one before it panicked",
 			Flight: 1,
 			Client: func(r *run, conn net.Conn) string {
 				_ = send(r, conn, getOnce)
@@ -44,7 +44,8 @@ func flights() []Scenario {
 	}
 }
 
-// after has the first request served by h; the others are answered.
+// after returns a handler that passes the first request to first, and responds to
+// all others.
 func after(first stacks.Handler) stacks.Handler {
 	var served atomic.Bool
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -55,7 +56,7 @@ func after(first stacks.Handler) stacks.Handler {
 	}
 }
 
-// another asks on a connection of its own.
+// another sends a request on a new connection.
 func another(r *run, first net.Conn) string {
 	conn, err := dial(first.RemoteAddr().String())
 	if err != nil {

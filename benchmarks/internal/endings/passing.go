@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/bulwark-go/bulwark/benchmarks/internal/measure"
 	"github.com/bulwark-go/bulwark/benchmarks/internal/stacks"
 )
 
@@ -23,26 +24,12 @@ func passing() []Scenario {
 					return says(w, req)
 				}
 			}},
-		{Name: "a stream's first event", About: "the handler flushes it and goes on",
-			Client: events,
-			Handler: func(r *run) stacks.Handler {
-				return func(w http.ResponseWriter, _ *http.Request) error {
-					if err := flushed(w); err != nil {
-						return err
-					}
-					select {
-					case <-r.seen:
-						r.note <- ", at once"
-					case <-time.After(calm / 2):
-						r.note <- ", with the last"
-					}
-					_, err := io.WriteString(w, other)
-					return err
-				}
-			}},
-		{Name: "Upgrade", About: "the handler takes the connection over for a WebSocket",
+		{Name: "a stream's first event", About: "the handler flushes the first event, and later writes more",
+			Client:  events,
+			Handler: flushesAndWaits},
+		{Name: "Upgrade", About: "the handler takes over the connection for a WebSocket",
 			Client: func(r *run, conn net.Conn) string {
-				return send(r, conn, "GET / HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: bench\r\n\r\n").String()
+				return send(r, conn, "GET "+measure.Path+" HTTP/1.1\r\nHost: bench\r\nConnection: Upgrade\r\nUpgrade: bench\r\n\r\n").String()
 			},
 			Handler: func(*run) stacks.Handler {
 				return func(w http.ResponseWriter, _ *http.Request) error {
@@ -55,18 +42,36 @@ func passing() []Scenario {
 					return err
 				}
 			}},
-		{Name: "forged X-Forwarded-For", About: "from a client that is no proxy: whom the log names",
+		{Name: "forged X-Forwarded-For", About: "a client that is not a proxy sends it; which address is logged",
 			Client: func(r *run, conn net.Conn) string {
 				return send(r, conn, strings.Replace(getOnce, "\r\n\r\n", "\r\nX-Forwarded-For: "+forged+"\r\n\r\n", 1)).String()
 			},
 			Log:     has(forged, "the forged address", "the client"),
 			Handler: func(*run) stacks.Handler { return says }},
-		{Name: "token in the query", About: "what of it stands in the log",
+		{Name: "token in the query", About: "how much of the token is logged",
 			Client: func(r *run, conn net.Conn) string {
-				return send(r, conn, strings.Replace(getOnce, "GET /", "GET /?token="+token, 1)).String()
+				return send(r, conn, strings.Replace(getOnce, measure.Path, measure.Path+"?token="+token, 1)).String()
 			},
-			Log:     has(token, "the token", "nothing of it"),
+			Log:     has(token, "the token", "nothing"),
 			Handler: func(*run) stacks.Handler { return says }},
+	}
+}
+
+// flushesAndWaits returns a handler that notes when the client has got the first
+// event.
+func flushesAndWaits(r *run) stacks.Handler {
+	return func(w http.ResponseWriter, _ *http.Request) error {
+		if err := flushed(w); err != nil {
+			return err
+		}
+		select {
+		case <-r.seen:
+			r.note <- ", at once"
+		case <-time.After(calm / 2):
+			r.note <- ", with the last"
+		}
+		_, err := io.WriteString(w, other)
+		return err
 	}
 }
 
@@ -89,7 +94,7 @@ func says(w http.ResponseWriter, _ *http.Request) error {
 	return err
 }
 
-// events reads the first, tells the handler, and reads the rest.
+// events reads the first event, tells the handler, and reads the rest.
 func events(r *run, conn net.Conn) string {
 	from := bufio.NewReader(conn)
 	if _, err := io.WriteString(conn, getOnce); err != nil {

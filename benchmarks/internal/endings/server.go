@@ -15,8 +15,7 @@ import (
 	"github.com/bulwark-go/bulwark/benchmarks/internal/stacks"
 )
 
-// server counts the requests that are in its handlers, those that the server has
-// given up included.
+// server counts the requests that are in its handlers, including abandoned ones.
 type server struct {
 	http.Server
 	served sync.WaitGroup
@@ -39,8 +38,8 @@ func listen(h http.Handler, writeTimeout time.Duration) (*server, string, error)
 	return s, ln.Addr().String(), nil
 }
 
-// end waits for what is being served, since a line is written when its handler
-// returns, but no longer than the watchdog.
+// end waits for the requests in flight, because they are logged when their handlers
+// return. It waits no longer than the watchdog.
 func (s *server) end() {
 	ctx, cancel := context.WithTimeout(context.Background(), watchdog)
 	defer cancel()
@@ -54,8 +53,8 @@ func (s *server) end() {
 	}
 }
 
-// logged is what the lines of a request say: the status in each that has one,
-// and the outcome where the library has a word for it.
+// logged returns what the log says of a request: the status of each record that
+// has one, and the outcome if the library logs one.
 func (s Scenario) logged(stack stacks.Stack, log []byte) string {
 	if stack.Status == "" {
 		return ""
@@ -69,7 +68,7 @@ func (s Scenario) logged(stack stacks.Stack, log []byte) string {
 		status := field(fields, stack.Status)
 		outcome := field(fields, stack.Outcome)
 		switch {
-		case status == "" && outcome == "": // a line about something else
+		case status == "" && outcome == "": // a record that is not about a request
 		case status == "":
 			said = append(said, outcome)
 		default:
@@ -85,7 +84,7 @@ func (s Scenario) logged(stack stacks.Stack, log []byte) string {
 	return strings.Join(said, "; ")
 }
 
-// field is the value under a path of keys, or under a key with points in it.
+// field returns the value under a path of keys, or under a key with dots in it.
 func field(fields map[string]any, path string) string {
 	if v, ok := fields[path]; ok {
 		return fmt.Sprint(v)

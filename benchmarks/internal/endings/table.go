@@ -23,7 +23,7 @@ func Section() (report.Section, error) {
 		t.Head = append(t.Head, strings.Replace(l.Name, ": ", ":\n", 1))
 	}
 	about := []string{
-		fmt.Sprintf("Each cell was run over a real socket, HTTP/1: what the client got, and below it the status in the log line, with what else the line says of the ending. The deadline is %v, stuck handlers are let go after %v, and the client hangs up after %v.", limit, release, patience),
+		fmt.Sprintf("Each cell was run over a real socket with HTTP/1. It has what the client got, and below it the status and, if there is one, the outcome in the log record. The deadline is %v, stuck handlers are released after %v, and the client hangs up after %v.", limit, release, patience),
 	}
 	for _, s := range Scenarios() {
 		row := []string{"**" + s.Name + "**"}
@@ -40,7 +40,8 @@ func Section() (report.Section, error) {
 	}, nil
 }
 
-// side runs a scenario against all libraries at once: most of it is waiting.
+// side runs a scenario against all libraries at the same time, because a scenario
+// mostly waits.
 func side(s Scenario, libraries []stacks.Stack) []Cell {
 	cells := make([]Cell, len(libraries))
 	var all sync.WaitGroup
@@ -58,7 +59,8 @@ func (c Cell) String() string {
 	return c.Client + "\n*log: " + c.Log + "*"
 }
 
-// quiet sends standard output away: the recovery of slog-http prints stacks there.
+// quiet discards standard output, because the recovery of slog-http prints stacks
+// there.
 func quiet() (restore func(), err error) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {

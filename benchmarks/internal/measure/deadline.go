@@ -4,34 +4,48 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"math"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
 
-// Punctual is when clients had the complete answer of a handler that was stuck.
+// Punctual says when clients had the complete response for a stuck handler.
 type Punctual struct {
 	Name     string
-	Answered float64   // the fraction of all that were answered before the watchdog
-	Millis   []float64 // of those
+	Answered float64   // the fraction of the clients that got a response within patience
+	Millis   []float64 // when these clients had the response
 }
 
-// Stuck is how a handler is stuck.
+// P99 returns the time after which 99 % of all clients had the complete response
+// or, after patience, had given up.
+func (p Punctual) P99(patience time.Duration) float64 {
+	all := slices.Clone(p.Millis)
+	if len(all) == 0 {
+		return patience.Seconds() * 1e3
+	}
+	for range int(math.Round(float64(len(p.Millis)) * (1/p.Answered - 1))) {
+		all = append(all, patience.Seconds()*1e3)
+	}
+	return At(all, 0.99)
+}
+
+// Stuck says how a handler is stuck.
 type Stuck struct {
 	HTTP2  bool
-	Upload bool // in the body of a client that stalls; otherwise for good
+	Upload bool // reading the body of a client that stalls; otherwise forever
 }
 
-// Deadline sends n requests at once to each contender, whose handlers are stuck,
-// and waits for each answer, in turns. A client whose answer is not there after
-// patience has none.
+// Deadline sends n concurrent requests to each contender in turn, and waits for the
+// responses. The handlers are stuck. A client stops waiting after patience.
 func (s Stuck) Deadline(rounds, n int, patience time.Duration, wrap func(http.Handler) []Contender) ([]Punctual, error) {
 	all := make([]Punctual, len(wrap(http.NotFoundHandler())))
 	for round := range rounds {
 		for turn := range all {
 			i := (turn + round) % len(all)
-			h := &stuck{s.Upload, make(chan struct{})} // anew: the last one's may still be coming back
+			h := &stuck{s.Upload, make(chan struct{})} // a new handler, because calls of the previous one may not have returned yet
 			c := wrap(h)[i]
 			took, err := s.once(c.Handler, h.release, n, patience)
 			if err != nil {
@@ -46,7 +60,7 @@ func (s Stuck) Deadline(rounds, n int, patience time.Duration, wrap func(http.Ha
 	return all, nil
 }
 
-// warmUp is the query of the one request that is answered at once.
+// warmUp is the query of the request that gets a response at once.
 const warmUp = "warm"
 
 type stuck struct {
@@ -84,7 +98,8 @@ func (s Stuck) once(h http.Handler, release chan struct{}, n int, patience time.
 	return millis, err
 }
 
-// atOnce asks n times at once, and returns how long those took that were answered.
+// atOnce sends n concurrent requests, and returns the durations of those that got a
+// response.
 func atOnce(n int, ask func(i int) error) (millis []float64) {
 	var mu sync.Mutex
 	var all sync.WaitGroup
@@ -104,7 +119,7 @@ func atOnce(n int, ask func(i int) error) (millis []float64) {
 	return millis
 }
 
-// dialHTTP1 has a connection for each request, open before the first is sent.
+// dialHTTP1 opens a connection for each request before it sends the first.
 func (s Stuck) dialHTTP1(_ *http.Client, _, addr string, n int, patience time.Duration) (ask func(int) error, hangUp func(), err error) {
 	conns := make([]net.Conn, 0, n)
 	hangUp = func() {
@@ -120,9 +135,9 @@ func (s Stuck) dialHTTP1(_ *http.Client, _, addr string, n int, patience time.Du
 		}
 		conns = append(conns, c)
 	}
-	raw := "GET / HTTP/1.1\r\nHost: bench\r\n\r\n"
+	raw := "GET " + Path + " HTTP/1.1\r\nHost: bench\r\n\r\n"
 	if s.Upload {
-		raw = "POST / HTTP/1.1\r\nHost: bench\r\nContent-Length: 1024\r\n\r\nhalf of it"
+		raw = "POST " + Path + " HTTP/1.1\r\nHost: bench\r\nContent-Length: 1024\r\n\r\nhalf of it"
 	}
 	return func(i int) error {
 		if err := conns[i].SetDeadline(time.Now().Add(patience)); err != nil {
@@ -139,8 +154,8 @@ func (s Stuck) dialHTTP1(_ *http.Client, _, addr string, n int, patience time.Du
 	}, hangUp, nil
 }
 
-// dialHTTP2 has a stream for each request on one connection, which is open before
-// the first is sent.
+// dialHTTP2 opens one connection before it sends the first request. Each request
+// has its own stream.
 func (s Stuck) dialHTTP2(client *http.Client, url, _ string, _ int, patience time.Duration) (ask func(int) error, hangUp func(), err error) {
 	ask = func(int) error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -149,20 +164,20 @@ func (s Stuck) dialHTTP2(client *http.Client, url, _ string, _ int, patience tim
 		if s.Upload {
 			method, body = http.MethodPost, &stalls{closed: make(chan struct{})}
 		}
-		req, err := http.NewRequestWithContext(ctx, method, url, body)
+		req, err := http.NewRequestWithContext(ctx, method, url+Path, body)
 		if err != nil {
 			return err
 		}
 		return do(client, req)
 	}
-	warm, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url+"/?"+warmUp, nil)
+	warm, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url+Path+"?"+warmUp, nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	return ask, client.CloseIdleConnections, do(client, warm)
 }
 
-// stalls is a body of which a part comes and no more, until it is closed.
+// stalls is a body that sends only a part and then blocks until it is closed.
 type stalls struct {
 	sent   bool
 	closed chan struct{}

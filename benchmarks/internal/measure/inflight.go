@@ -1,61 +1,95 @@
 package measure
 
 import (
+	"fmt"
 	"math"
+	"net"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"sync"
+	"time"
+	"unsafe"
 )
 
-// Waiting is what a request costs that waits in its handler, over its base.
+// Waiting is the memory of a request that waits in its handler, in addition to
+// its base.
 type Waiting struct {
-	Name       string
-	Bytes      Spread
-	Goroutines float64 // to a hundredth: others come and go meanwhile
+	Name string
+	Heap Spread // bytes
+	// Stack is how many bytes of stack are in use: the frames around the handler,
+	// or the whole stack if the handler has its own goroutine.
+	Stack float64
+	// Grown is how much larger the stacks are, in bytes. A stack grows to the next
+	// power of two. So the frames around a handler may cost nothing or thousands of
+	// bytes, depending on how much stack the handler itself uses. This handler uses
+	// 3 KiB.
+	Grown      float64
+	Goroutines float64 // rounded to a tenth, because other goroutines come and go
 }
 
-// Waiters are requests that wait at once.
+// Bytes is what the request takes.
+func (w Waiting) Bytes() float64 { return w.Heap.Median + w.Stack }
+
+// Waiters are requests that wait at the same time, each on its own connection.
 type Waiters struct {
 	N    int
-	Deep bool // the handler has 3 KiB of stack in use
-	Asks bool // it asks for Done, as one does that waits for anything but time
+	Asks bool // the handler calls Done, as most waiting handlers do
 }
 
-// InFlight has them wait behind each way of wrapping a handler, in turns. Stacks
-// of goroutines double at powers of two, so a shallow handler may hide what is
-// around it behind the next power, or show it twice.
-func (ws Waiters) InFlight(rounds int, request Request, wrap func(http.Handler) []Contender) []Waiting {
+// settle is how long requests have waited when their memory is measured. It is long
+// enough to include what is allocated only for long requests.
+const settle = 50 * time.Millisecond
+
+// InFlight lets requests wait in each contender in turn, in an http.Server whose
+// connections are in memory.
+func (ws Waiters) InFlight(rounds int, raw []byte, wrap func(http.Handler) []Contender) ([]Waiting, error) {
 	w := &waiting{Waiters: ws}
 	cs := wrap(w)
-	base := bases(cs)
-	w.measure(cs[0].Handler, request) // the runtime keeps the goroutines it once had
-	bytes := make([][]float64, len(cs))
-	goroutines := make([]float64, len(cs))
+	if _, err := w.measure(cs[0].Handler, raw); err != nil { // warm up: the runtime keeps goroutines for reuse
+		return nil, err
+	}
+	all := make([][]inUse, len(cs))
 	for round := range rounds {
 		for turn := range cs {
 			i := (turn + round) % len(cs)
-			b, g := w.measure(cs[i].Handler, request)
-			bytes[i], goroutines[i] = append(bytes[i], b), g
+			u, err := w.measure(cs[i].Handler, raw)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", cs[i].Name, err)
+			}
+			all[i] = append(all[i], u)
 		}
 	}
-	var all []Waiting
+	frames, err := frames(raw, wrap)
+	if err != nil {
+		return nil, err
+	}
+	base := bases(cs)
+	var over []Waiting
 	for i, c := range cs {
-		b, ok := base[i]
-		if !ok {
-			continue
+		if b, ok := base[i]; ok {
+			over = append(over, waitingOver(c.Name, all[i], all[b], frames[i]-frames[b]))
 		}
-		over := make([]float64, rounds)
-		for round := range over {
-			over[round] = bytes[i][round] - bytes[b][round]
-		}
-		all = append(all, Waiting{c.Name, Of(over), hundredths(goroutines[i] - goroutines[b])})
 	}
-	return all
+	return over, nil
 }
 
-func hundredths(v float64) float64 { return math.Round(100*v)/100 + 0 } // never -0
+// waitingOver returns what the rounds of a contender took in addition to those of
+// its base.
+func waitingOver(name string, rounds, base []inUse, frames float64) Waiting {
+	heap, stack, goroutines := make([]float64, len(rounds)), make([]float64, len(rounds)), make([]float64, len(rounds))
+	for i, u := range rounds {
+		heap[i], stack[i], goroutines[i] = u.heap-base[i].heap, u.stack-base[i].stack, u.goroutines-base[i].goroutines
+	}
+	w := Waiting{Name: name, Heap: Of(heap), Stack: frames, Grown: Of(stack).Median}
+	w.Goroutines = math.Round(10*Of(goroutines).Median)/10 + 0 // never -0
+	if w.Goroutines > 0 {
+		w.Stack = w.Grown
+	}
+	return w
+}
 
-// waiting is their handler.
+// waiting is the handler of Waiters.
 type waiting struct {
 	Waiters
 	arrived *sync.WaitGroup
@@ -63,11 +97,7 @@ type waiting struct {
 }
 
 func (h *waiting) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if h.Deep {
-		deep(func() { h.wait(r) })
-	} else {
-		h.wait(r)
-	}
+	deep(func() { h.wait(r) })
 	w.WriteHeader(http.StatusNoContent)
 }
 
@@ -83,20 +113,44 @@ func (h *waiting) wait(r *http.Request) {
 	}
 }
 
-func (h *waiting) measure(wrapped http.Handler, request Request) (bytes, goroutines float64) {
+// inUse is what is in use for each request.
+type inUse struct{ heap, stack, goroutines float64 }
+
+func (h *waiting) measure(wrapped http.Handler, raw []byte) (u inUse, err error) {
 	h.arrived, h.release = new(sync.WaitGroup), make(chan struct{})
-	before, goroutinesBefore := heap(), runtime.NumGoroutine()
-	var all sync.WaitGroup
+	srv := serveInMemory(wrapped)
+	defer srv.end()
+	before, goroutines := memory(), runtime.NumGoroutine()
 	h.arrived.Add(h.N)
-	for range h.N {
-		all.Go(func() { One(wrapped, request) })
+	conns := make([]*conveyor, h.N)
+	for i := range conns {
+		conns[i] = newConveyor(raw, http.StatusNoContent, 0, 1)
+		srv.conns <- conns[i]
 	}
 	h.arrived.Wait()
-	bytes = float64(heap()-before) / float64(h.N)
-	goroutines = float64(runtime.NumGoroutine()-goroutinesBefore) / float64(h.N)
+	time.Sleep(settle)
+	after := memory()
+	n := float64(h.N)
+	u.heap = (float64(after.HeapAlloc) - float64(before.HeapAlloc)) / n
+	u.stack = (float64(after.StackInuse) - float64(before.StackInuse)) / n
+	u.goroutines = float64(runtime.NumGoroutine()-goroutines) / n
 	close(h.release)
-	all.Wait()
-	return bytes, goroutines
+	for _, c := range conns {
+		<-c.closed
+		if err == nil {
+			err = c.err()
+		}
+	}
+	return u, err
+}
+
+// memory returns what is in use after a garbage collection.
+func memory() runtime.MemStats {
+	runtime.GC()
+	runtime.GC() // the second collection frees what sync.Pool dropped in the first one
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m
 }
 
 // deep calls f with 3 KiB of stack in use.
@@ -106,4 +160,40 @@ func deep(f func()) {
 	var room [3 << 10]byte
 	f()
 	runtime.KeepAlive(&room)
+}
+
+// frames returns the bytes of stack between the server's loop and the handler, for
+// each contender. The value is meaningless if the handler has its own goroutine.
+func frames(raw []byte, wrap func(http.Handler) []Contender) ([]float64, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector may move a stack
+	var loop, handler uintptr
+	cs := wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		handler = here()
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	all := make([]float64, len(cs))
+	for i, c := range cs {
+		srv := newInMemory(c.Handler)
+		srv.srv.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateActive { // the server's loop calls this on its own goroutine
+				loop = here()
+			}
+		}
+		go srv.serve()
+		_, err := srv.batch(raw, http.StatusNoContent, 4) // the last request counts, because the stack has grown by then
+		srv.end()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		all[i] = float64(loop) - float64(handler)
+	}
+	return all, nil
+}
+
+// here returns the address of the current frame.
+//
+//go:noinline
+func here() uintptr {
+	var b byte
+	return uintptr(unsafe.Pointer(&b))
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/textproto"
 	"strconv"
@@ -15,8 +14,8 @@ import (
 	"time"
 )
 
-// Load bounds a run of requests over loopback: as many as Requests, and no longer
-// than For, whichever comes first.
+// Load bounds a run of requests over loopback: at most Requests, and for at most
+// For.
 type Load struct {
 	Conns, Requests int
 	For             time.Duration
@@ -29,10 +28,10 @@ type Throughput struct {
 	perSecond []float64
 }
 
-// Throughputs are those of one interleaved run.
+// Throughputs are the results of one interleaved run.
 type Throughputs []Throughput
 
-// Of returns that of a contender. It panics where there is none.
+// Of returns the result of a contender. It panics if there is none.
 func (ts Throughputs) Of(name string) Throughput {
 	for _, t := range ts {
 		if t.Name == name {
@@ -42,13 +41,14 @@ func (ts Throughputs) Of(name string) Throughput {
 	panic("measure: no contender " + name)
 }
 
-// Ratio is how many times as many requests the one serves.
+// Ratio returns the throughput of one contender as a multiple of the other's
+// throughput.
 func (ts Throughputs) Ratio(name, to string) Ratio {
 	return ratio(ts.Of(name).perSecond, ts.Of(to).perSecond)
 }
 
-// Run puts the load on a server of each contender, in turns. raw is the request
-// as it goes over the wire; anything but a complete 200 is an error.
+// Run puts the load on the server of each contender in turn. raw has the bytes of
+// the request. Every response other than a complete 200 is an error.
 func (l Load) Run(rounds int, raw []byte, cs []Contender) (Throughputs, error) {
 	ts := make(Throughputs, len(cs))
 	addrs := make([]string, len(cs))
@@ -91,25 +91,20 @@ func (l Load) once(addr string, raw []byte) (perSecond float64, err error) {
 	return float64(served.Load()) / took.Seconds(), errors.Join(errs...)
 }
 
-// converse sends requests on one connection, one after the other, while more
-// says so. It reads no more of an answer than it has to: client and server share
-// the processors, and a client that took most of them would hide what is
-// measured.
+// converse sends requests on one connection, in sequence, as long as more returns
+// true. It reads no more of a response than necessary: client and server share the
+// processors, and an expensive client would hide the differences.
 func converse(addr string, raw []byte, watchdog time.Time, more func() bool, served *atomic.Int64) error {
-	conn, err := net.Dial("tcp", addr)
+	c, err := keep(addr)
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(watchdog); err != nil {
+	defer c.conn.Close()
+	if err := c.conn.SetDeadline(watchdog); err != nil {
 		return err
 	}
-	r := bufio.NewReader(conn)
 	for more() {
-		if _, err := conn.Write(raw); err != nil {
-			return err
-		}
-		if err := skip200(r); err != nil {
+		if err := c.ask(raw); err != nil {
 			return err
 		}
 		served.Add(1)
@@ -119,8 +114,8 @@ func converse(addr string, raw []byte, watchdog time.Time, more func() bool, ser
 
 var contentLength = []byte("Content-Length: ")
 
-// skip200 reads one answer whose length is declared, as net/http's own are that
-// are short.
+// skip200 reads one response with a Content-Length, which net/http sends for short
+// bodies.
 func skip200(r *bufio.Reader) error {
 	line, err := r.ReadSlice('\n')
 	if err != nil {

@@ -1,11 +1,12 @@
 package measure_test
 
 import (
-	"context"
 	"io"
 	"net/http"
-	"net/http/httptest"
+	"runtime"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,9 +19,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func get(ctx context.Context) *http.Request {
-	return httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-}
+var (
+	get  = []byte("GET " + measure.Path + " HTTP/1.1\r\nHost: test\r\n\r\n")
+	post = []byte("POST " + measure.Path + " HTTP/1.1\r\nHost: test\r\nContent-Length: 3000\r\n\r\n" + strings.Repeat("x", 3000))
+)
 
 func TestQuartiles(t *testing.T) {
 	assert.Equal(t, measure.Spread{Q1: 2, Median: 3, Q3: 4}, measure.Of([]float64{5, 1, 4, 2, 3}))
@@ -30,7 +32,7 @@ func TestQuartiles(t *testing.T) {
 
 var sink []byte
 
-// works is a handler that costs something: n allocations of 4 KiB.
+// works is a handler with a cost: n allocations of 4 KiB.
 func works(n int) http.Handler {
 	return http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		for range n {
@@ -39,57 +41,137 @@ func works(n int) http.Handler {
 	})
 }
 
-// TestInterleave: what a contender adds is over its own base, and those that are
-// a base are not reported.
+// TestInterleave: the cost of a contender is what it adds to its base, and a base itself
+// is not reported.
 func TestInterleave(t *testing.T) {
-	request := get(t.Context())
-	cs := measure.Interleave(5, 50, request.WithContext, []measure.Contender{
+	cs, err := measure.Turns{Rounds: 51, Batch: 5, Raw: get}.Interleave([]measure.Contender{
 		{Name: "bare", Handler: works(0)},
-		{Name: "ten", Handler: works(10)},
-		{Name: "framework", Handler: works(500)},
-		{Name: "more", Handler: works(1000), Base: "framework"},
+		{Name: "two", Handler: works(2)},
+		{Name: "framework", Handler: works(100)},
+		{Name: "more", Handler: works(200), Base: "framework"},
 	})
+	require.NoError(t, err)
 	require.Len(t, cs, 2)
-	assert.Equal(t, 10., cs.Of("ten").Allocs)
-	assert.Equal(t, 500., cs.Of("more").Allocs)
+	assert.Equal(t, 2., cs.Of("two").Allocs)
+	assert.Equal(t, 100., cs.Of("more").Allocs)
 	assert.Equal(t, 1., cs.Ratio("more", "more").Value)
-	assert.Greater(t, cs.Of("more").Adds.Median, cs.Of("ten").Adds.Median) // fifty times the work: also on a busy machine
-	more := cs.Ratio("more", "ten")
+	assert.Greater(t, cs.Of("more").Adds.Median, cs.Of("two").Adds.Median) // fifty times the work, so also on a busy machine
+	more := cs.Ratio("more", "two")
 	assert.LessOrEqual(t, more.Low, more.Value)
 	assert.LessOrEqual(t, more.Value, more.High)
 	assert.Panics(t, func() { cs.Of("framework") })
 }
 
-// TestInFlight sees what a waiting request keeps, and its goroutines.
+// TestEveryRequestIsServed: each response is read completely, on one connection, with a
+// context that lasts until the handler returns.
+func TestEveryRequestIsServed(t *testing.T) {
+	for desc, c := range map[string]struct {
+		raw  []byte
+		body int
+	}{"GET": {get, 0}, "POST": {post, 3000}} {
+		t.Run(desc, func(t *testing.T) {
+			var served, canceled atomic.Int64
+			conns := map[any]bool{}
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, err := io.ReadAll(r.Body)
+				if err != nil || len(body) != c.body || r.URL.Path != measure.Path {
+					http.Error(w, "not the request", http.StatusBadRequest)
+				}
+				served.Add(1)
+				conns[r.Context().Value(http.LocalAddrContextKey)] = true
+				if r.Context().Err() != nil {
+					canceled.Add(1)
+				}
+			})
+			_, err := measure.Turns{Rounds: 3, Batch: 100, Raw: c.raw}.Interleave([]measure.Contender{{Name: "bare", Handler: h}})
+			require.NoError(t, err)
+			served.Add(-4 * 400) // of the allocations
+			assert.EqualValues(t, 600, served.Load())
+			assert.Zero(t, canceled.Load())
+			assert.Len(t, conns, 4+3)
+		})
+	}
+}
+
+// TestBrokenContender: a contender that does not answer all requests has no figure.
+func TestBrokenContender(t *testing.T) {
+	for desc, c := range map[string]struct {
+		h    http.HandlerFunc
+		want string
+	}{
+		"another status": {http.NotFound, `broken: answered "HTTP/1.1 404 Not Found"`},
+		"closes": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Connection", "close") },
+			"broken: answered 1 of "},
+		"aborts": {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "broken: answered 0 of "},
+		"hijacks": {func(w http.ResponseWriter, _ *http.Request) {
+			conn, _, err := http.NewResponseController(w).Hijack()
+			if err == nil {
+				conn.Close()
+			}
+		}, "broken: answered 0 of "},
+	} {
+		t.Run(desc, func(t *testing.T) {
+			_, err := measure.Turns{Rounds: 1, Batch: 10, Raw: get}.Interleave([]measure.Contender{{Name: "bare", Handler: works(0)}, {Name: "broken", Handler: c.h}})
+			assert.ErrorContains(t, err, c.want)
+		})
+	}
+}
+
+// TestAllocationsOfNetHTTP: the server's allocations for a response are counted, not
+// only the handler's. A response with a header takes more than one without.
+func TestAllocationsOfNetHTTP(t *testing.T) {
+	cs, err := measure.Turns{Rounds: 1, Batch: 10, Raw: get, Status: http.StatusNoContent}.Interleave([]measure.Contender{
+		{Name: "bare", Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })},
+		{Name: "header", Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header()["X-Test"] = value
+			w.WriteHeader(http.StatusNoContent)
+			w.Header()["X-Late"] = value // makes the server copy all of them
+		})},
+	})
+	require.NoError(t, err)
+	assert.Positive(t, cs.Of("header").Allocs)
+}
+
+var value = []string{"test"}
+
+// TestInFlight: the memory of a waiting request and its goroutines are counted.
 func TestInFlight(t *testing.T) {
-	ws := measure.Waiters{N: 100, Deep: true, Asks: true}.InFlight(3, get, func(h http.Handler) []measure.Contender {
+	ws, err := measure.Waiters{N: 100, Asks: true}.InFlight(3, get, func(h http.Handler) []measure.Contender {
 		return []measure.Contender{
 			{Name: "bare", Handler: h},
 			{Name: "keeps", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				kept := make([]byte, 64<<10)
+				kept := make([]byte, 128<<10) // more than the compiler allocates on a stack
 				done := make(chan struct{})
 				go func() { h.ServeHTTP(w, r); close(done) }()
 				<-done
-				kept[0] = 1
+				runtime.KeepAlive(kept) // otherwise the compiler omits it
+			})},
+			{Name: "frame", Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				var room [1 << 10]byte
+				h.ServeHTTP(w, r)
+				runtime.KeepAlive(&room)
 			})},
 		}
 	})
-	require.Len(t, ws, 1)
-	assert.Greater(t, ws[0].Bytes.Median, 64.*(1<<10))
+	require.NoError(t, err)
+	require.Len(t, ws, 2)
+	assert.Greater(t, ws[0].Heap.Median, 128.*(1<<10))
+	assert.Equal(t, ws[0].Grown, ws[0].Stack)
 	assert.Equal(t, 1., ws[0].Goroutines)
+	assert.InDelta(t, 1<<10, ws[1].Stack, 256)
+	assert.Zero(t, ws[1].Goroutines)
 }
 
-// TestLoad counts what was answered, and fails where an answer is not a 200.
+// TestLoad counts the responses, and fails if one is not a 200.
 func TestLoad(t *testing.T) {
 	load := measure.Load{Conns: 4, Requests: 100, For: 10 * time.Second}
-	raw := []byte("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
 	ok := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") })
-	ts, err := load.Run(3, raw, []measure.Contender{{Name: "one", Handler: ok}, {Name: "other", Handler: ok}})
+	ts, err := load.Run(3, get, []measure.Contender{{Name: "one", Handler: ok}, {Name: "other", Handler: ok}})
 	require.NoError(t, err)
 	assert.Positive(t, ts.Of("one").PerSecond.Median)
 	assert.Equal(t, 1., ts.Ratio("other", "other").Value)
 
-	_, err = load.Run(1, raw, []measure.Contender{{Name: "missing", Handler: http.NotFoundHandler()}})
+	_, err = load.Run(1, get, []measure.Contender{{Name: "missing", Handler: http.NotFoundHandler()}})
 	assert.ErrorContains(t, err, "missing: answered \"HTTP/1.1 404 Not Found\"")
 }
 
@@ -104,7 +186,15 @@ func TestStream(t *testing.T) {
 	assert.ErrorContains(t, err, "short: after 1048576 bytes")
 }
 
-// TestDeadline tells those who answer from those who do not.
+// TestP99: a client without a response counts as one that waited.
+func TestP99(t *testing.T) {
+	answered := slices.Repeat([]float64{100}, 99)
+	assert.Equal(t, 100., measure.Punctual{Answered: 1, Millis: answered}.P99(time.Second))
+	assert.Equal(t, 1000., measure.Punctual{Answered: 0.9, Millis: answered}.P99(time.Second))
+	assert.Equal(t, 1000., measure.Punctual{}.P99(time.Second))
+}
+
+// TestDeadline: handlers that answer are distinguished from those that do not.
 func TestDeadline(t *testing.T) {
 	for desc, kind := range map[string]measure.Stuck{
 		"HTTP/1": {}, "HTTP/1 upload": {Upload: true}, "HTTP/2": {HTTP2: true}, "HTTP/2 upload": {HTTP2: true, Upload: true},

@@ -7,8 +7,8 @@ import (
 	"net/http/httptest"
 )
 
-// server listens on loopback. It has no log: what is compared includes servers
-// that complain.
+// server listens on loopback. It has no ErrorLog, because some contenders cause
+// many errors.
 func server(h http.Handler, http2 bool) *httptest.Server {
 	srv := httptest.NewUnstartedServer(h)
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0)

@@ -1,22 +1,23 @@
-// Package measure runs handlers side by side. Machines are shared and noisy, so
-// what is compared takes turns, and what counts is the ratio within one run.
+// Package measure compares handlers. Times vary on a shared machine, so contenders
+// take turns, and only the ratio within one run counts.
 package measure
 
 import (
+	"cmp"
 	"math/rand/v2"
 	"slices"
 )
 
-// Spread is what repeated measurements of one thing came to: the quartiles.
+// Spread has the quartiles of repeated measurements.
 type Spread struct{ Q1, Median, Q3 float64 }
 
-// Of sorts v and takes its quartiles. It panics where there are none.
+// Of sorts v and returns its quartiles. It panics if v is empty.
 func Of(v []float64) Spread {
 	slices.Sort(v)
 	return Spread{at(v, 0.25), at(v, 0.5), at(v, 0.75)}
 }
 
-// At is the value of v under which the fraction q of all are, by interpolation.
+// At returns the q-quantile of v, which must be sorted, by interpolation.
 func At(v []float64, q float64) float64 {
 	v = slices.Clone(v)
 	slices.Sort(v)
@@ -32,22 +33,52 @@ func at(sorted []float64, q float64) float64 {
 	return sorted[i] + (pos-float64(i))*(sorted[i+1]-sorted[i])
 }
 
-// Ratio is that of two medians, between what 95 % of resamples of the rounds come
-// to: how well the run knows it.
+// Ratio is the ratio of two medians, with the interval that contains it in 95 % of
+// the resamples of the rounds.
 type Ratio struct{ Value, Low, High float64 }
 
-// ratio takes a and b by round, and draws whole rounds: what disturbs one round
-// disturbs both.
+// ratio returns the ratio of a and b, which have one value for each round. It draws
+// whole rounds, because a disturbance affects both values of a round.
 func ratio(a, b []float64) Ratio {
 	const resamples = 400
 	rng := rand.New(rand.NewPCG(1, 2)) // the same rounds give the same interval
-	ratios, x, y := make([]float64, resamples), make([]float64, len(a)), make([]float64, len(a))
+	byA, byB := order(a), order(b)
+	ratios, drawn := make([]float64, resamples), make([]int, len(a))
 	for i := range ratios {
-		for j := range x {
-			k := rng.IntN(len(a))
-			x[j], y[j] = a[k], b[k]
+		clear(drawn)
+		for range a {
+			drawn[rng.IntN(len(a))]++
 		}
-		ratios[i] = At(x, 0.5) / At(y, 0.5)
+		ratios[i] = median(a, byA, drawn) / median(b, byB, drawn)
 	}
 	return Ratio{At(a, 0.5) / At(b, 0.5), At(ratios, 0.025), At(ratios, 0.975)}
+}
+
+// order returns the indices of v, sorted by value.
+func order(v []float64) []int {
+	all := make([]int, len(v))
+	for i := range all {
+		all[i] = i
+	}
+	slices.SortFunc(all, func(i, j int) int { return cmp.Compare(v[i], v[j]) })
+	return all
+}
+
+// median returns the median of a resample of v: drawn says how often each value was
+// drawn, len(v) times in all. To sort each resample would take longer than the
+// measurement.
+func median(v []float64, order, drawn []int) float64 {
+	low, high := (len(v)-1)/2, len(v)/2 // equal if len(v) is odd
+	passed, sum := 0, 0.0
+	for _, i := range order {
+		before := passed
+		passed += drawn[i]
+		if before <= low && low < passed {
+			sum += v[i]
+		}
+		if before <= high && high < passed {
+			return (sum + v[i]) / 2
+		}
+	}
+	panic("measure: nothing was drawn")
 }

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Streamed is how a long response came.
+// Streamed describes the transfer of a long response.
 type Streamed struct {
 	Name  string
 	First Spread // milliseconds to the first byte
-	Peak  int64  // bytes of memory more than before, the most of all rounds
+	Peak  int64  // the largest increase of memory in all rounds, in bytes
 }
 
-// Stream reads a response of size bytes from each contender, in turns.
+// Stream reads a response of size bytes from each contender in turn.
 func Stream(rounds int, size int64, cs []Contender) ([]Streamed, error) {
 	all := make([]Streamed, len(cs))
 	first := make([][]float64, len(cs))
@@ -34,13 +34,13 @@ func Stream(rounds int, size int64, cs []Contender) ([]Streamed, error) {
 	return all, nil
 }
 
-// stream reads a response and samples the memory while it comes.
+// stream reads a response and measures the memory meanwhile.
 func stream(h http.Handler, size int64) (first time.Duration, peak int64, err error) {
 	srv := server(h, false)
 	defer srv.Close()
-	before := heap()
+	before := inUseNow()
 	start := time.Now()
-	res, err := srv.Client().Get(srv.URL)
+	res, err := srv.Client().Get(srv.URL + Path)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -50,14 +50,20 @@ func stream(h http.Handler, size int64) (first time.Duration, peak int64, err er
 		n, err := res.Body.Read(p)
 		if got == 0 {
 			first = time.Since(start)
-			peak = max(peak, heap()-before)
+			peak = max(peak, inUseNow()-before)
 		}
 		if next := got + int64(n); got>>24 != next>>24 { // every 16 MiB
-			peak = max(peak, heap()-before)
+			peak = max(peak, inUseNow()-before)
 		}
 		if got += int64(n); err != nil && got < size {
 			return 0, 0, fmt.Errorf("after %d bytes: %w", got, err)
 		}
 	}
 	return first, peak, nil
+}
+
+// inUseNow returns the bytes in use after a garbage collection.
+func inUseNow() int64 {
+	m := memory()
+	return int64(m.HeapAlloc + m.StackInuse)
 }

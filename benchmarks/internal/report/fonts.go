@@ -10,7 +10,7 @@ import (
 	"gonum.org/v1/plot/font"
 )
 
-// margin is room for names that are wider where the font is another, in points.
+// margin is space for names that are wider in another font, in points.
 const margin = 50
 
 var (
@@ -18,9 +18,9 @@ var (
 	sizeOf = regexp.MustCompile(`font-size:(\d+)px`)
 )
 
-// anywhere makes a plot look right for those who do not have its font: the
-// library has placed each text by its left end, as wide as it is in Liberation
-// Sans. Names end at their axis, and titles have their middle where it was.
+// anywhere makes a plot look right if its font is missing. The library has placed
+// the left end of each text for its width in Liberation Sans. anywhere places the
+// right end of names at their axis, and the middle of titles where it was.
 func (b Bars) anywhere(svg []byte) []byte {
 	names := make(map[string]bool)
 	for _, bar := range b.Bars {
@@ -29,7 +29,7 @@ func (b Bars) anywhere(svg []byte) []byte {
 	svg = textAt.ReplaceAllFunc(svg, func(element []byte) []byte {
 		m := textAt.FindSubmatch(element)
 		text := html.UnescapeString(string(m[3]))
-		anchor, part := "end", 1.0 // of the width that is left of the anchor
+		anchor, part := "end", 1.0 // the part of the width that is left of the anchor
 		if text == b.Title || text == b.label() {
 			anchor, part = "middle", 0.5
 		} else if !names[text] {
@@ -47,9 +47,9 @@ func (b Bars) anywhere(svg []byte) []byte {
 	return bytes.Replace(svg, fmt.Appendf(nil, `viewBox="0 0 %g `, plotWidth.Points()), fmt.Appendf(nil, `viewBox="-%d 0 %g `, margin, plotWidth.Points()+margin), 1)
 }
 
-// width is that of a text in Liberation Sans, in points.
+// width returns the width of a text in Liberation Sans, in points.
 func width(text string, size []byte) float64 {
-	points, _ := strconv.ParseFloat(string(size), 64) // digits by the expression
+	points, _ := strconv.ParseFloat(string(size), 64) // the expression matches only digits
 	face := font.DefaultCache.Lookup(font.Font{Typeface: "Liberation", Variant: "Sans"}, font.Length(points))
 	return face.Width(text).Points()
 }

@@ -17,11 +17,11 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Bars is a plot of named values. What is drawn first is on top.
+// Bars is a plot of named values. The first bar is on top.
 type Bars struct {
 	File, Title, Unit string
 	Highlight         string // the prefix of the names that stand out
-	Pale              string // what it means that a bar is pale
+	Pale              string // what a pale bar means
 	Bars              []Bar
 }
 
@@ -32,8 +32,8 @@ type Bar struct {
 	Pale             bool
 }
 
-// The colours are of middle lightness and the ground is transparent: the page
-// below may be light or dark.
+// The colors have middle lightness and the background is transparent, because the
+// page may be light or dark.
 var (
 	ink       = color.NRGBA{0x76, 0x80, 0x8d, 0xff}
 	faint     = color.NRGBA{0x76, 0x80, 0x8d, 0x50}
@@ -47,7 +47,7 @@ const (
 	fontSize  = vg.Length(11)
 )
 
-// SVG draws it, the smallest value on top.
+// SVG draws the plot, with the smallest value on top.
 func (b Bars) SVG(w io.Writer) error {
 	p := plot.New()
 	p.BackgroundColor = nil
@@ -79,7 +79,7 @@ func (b Bars) SVG(w io.Writer) error {
 	return err
 }
 
-// label is what stands below.
+// label returns the text below the plot.
 func (b Bars) label() string {
 	if b.Pale == "" {
 		return b.Unit

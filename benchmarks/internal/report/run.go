@@ -13,16 +13,17 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
-// Run is where, when and with what it was measured.
+// Run says where, when and with which versions the results were measured.
 type Run struct {
-	Machine  [][2]string // what, and which
+	Machine  [][2]string // property and value
 	Modules  [][2]string // path and version
 	Finished time.Time
 	Took     time.Duration
-	Partial  string // why it is not all there is, "" where it is
+	Partial  string // why the results are incomplete; "" if they are complete
+	Short    bool   // the figures have no meaning
 }
 
-// modules are those that are compared; what they need is in go.mod.
+// modules are the modules that are compared. Their dependencies are in go.mod.
 var modules = []string{
 	"github.com/go-chi/chi/v5", "github.com/go-chi/httplog/v3", "github.com/samber/slog-http", "github.com/samber/slog-gin",
 	"github.com/gin-gonic/gin", "github.com/gin-contrib/timeout", "github.com/labstack/echo/v4", "github.com/labstack/echo/v5",
@@ -50,7 +51,7 @@ func Here() Run {
 	return r
 }
 
-// system is the name of the distribution, where there is one.
+// system returns the name of the distribution, if it is known.
 func system() string {
 	f, err := os.Open("/etc/os-release")
 	if err != nil {
@@ -65,7 +66,7 @@ func system() string {
 	return runtime.GOOS
 }
 
-// load is what else the machine had to do.
+// load returns the load of the machine before the run.
 func load() string {
 	avg, err := os.ReadFile("/proc/loadavg")
 	if err != nil {
@@ -75,9 +76,17 @@ func load() string {
 	return lastMinute + " (average of the last minute)"
 }
 
+// partial returns why the results are incomplete.
+func (r Run) partial() string {
+	if !r.Short {
+		return r.Partial
+	}
+	return strings.TrimSuffix("a short run, whose figures have no meaning; "+r.Partial, "; ")
+}
+
 func (r Run) markdown(b *strings.Builder) {
-	if r.Partial != "" {
-		fmt.Fprintf(b, "\n**Not the whole of it: %s.**\n", r.Partial)
+	if why := r.partial(); why != "" {
+		fmt.Fprintf(b, "\n**Incomplete: %s.**\n", why)
 	}
 	b.WriteString("\n")
 	t := Table{Head: []string{"", ""}}

@@ -1,12 +1,14 @@
 package report
 
 import (
+	"cmp"
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
-// Write writes RESULTS.md and the plots to dir, which must exist.
+// Write writes the page, the plots and the bounds to dir, which must exist.
 func (p Page) Write(dir string) error {
 	for _, s := range p.Sections {
 		for _, plot := range s.Plots {
@@ -14,8 +16,17 @@ func (p Page) Write(dir string) error {
 				return err
 			}
 		}
+		for _, plot := range s.Lines {
+			if err := write(filepath.Join(dir, plot.File), plot.SVG); err != nil {
+				return err
+			}
+		}
 	}
-	return write(filepath.Join(dir, "RESULTS.md"), p.Markdown)
+	name := cmp.Or(p.Name, "RESULTS")
+	if err := write(filepath.Join(dir, strings.ToLower(name)+".json"), p.JSON); err != nil {
+		return err
+	}
+	return write(filepath.Join(dir, name+".md"), p.Markdown)
 }
 
 func write(name string, content func(io.Writer) error) error {

@@ -14,22 +14,22 @@ import (
 	"github.com/labstack/echo/v5/middleware"
 )
 
-// echo5Instance serves h under / with mws before it. Echo makes responses of the
-// errors that h returns.
+// echo5Instance returns an Echo that serves h inside mws. Echo turns the errors
+// that h returns into responses.
 func echo5Instance(log *slog.Logger, h Handler, mws ...echo.MiddlewareFunc) http.Handler {
 	e := echo.New()
 	e.Logger = log
 	e.Use(mws...)
 	serve := func(c *echo.Context) error { return h(c.Response(), c.Request()) }
-	e.GET("/", serve)
-	e.POST("/", serve)
+	e.GET(ginRoute, serve)
+	e.POST(ginRoute, serve)
 	return e
 }
 
 func echo5Bare(h Handler) http.Handler { return echo5Instance(nowhere, h) }
 
 func echo5Stack() Stack {
-	return Stack{Name: Echo5, Bare: echo5Bare, Status: "status",
+	return Stack{Name: Echo5, Framework: "Echo v5", Bare: echo5Bare, Status: "status",
 		New: func(cfg Config, h Handler) http.Handler {
 			mws := []echo.MiddlewareFunc{middleware.RequestLogger(), middleware.Recover(), middleware.ContextTimeout(cfg.Limit)}
 			if cfg.Decoded > 0 {
@@ -40,7 +40,7 @@ func echo5Stack() Stack {
 }
 
 func bulwarkInEcho() Stack {
-	return Stack{Name: "Bulwark around Echo v5", Bare: echo5Bare,
+	return Stack{Name: "Bulwark around Echo v5", Framework: "Echo v5", Bare: echo5Bare,
 		New: func(cfg Config, h Handler) http.Handler { return around(cfg)(echo5Bare(h)) }}
 }
 
@@ -49,16 +49,16 @@ func echo4Instance(h Handler, mws ...echo4.MiddlewareFunc) http.Handler {
 	e.Logger.SetOutput(io.Discard)
 	e.Use(mws...)
 	serve := func(c echo4.Context) error { return h(c.Response(), c.Request()) }
-	e.GET("/", serve)
-	e.POST("/", serve)
+	e.GET(ginRoute, serve)
+	e.POST(ginRoute, serve)
 	return e
 }
 
-// bodySize is how Echo v4 wants it written.
+// bodySize formats a size for Echo v4.
 func bodySize(n int64) string { return strconv.FormatInt(n, 10) + "B" }
 
 func echo4Stack() Stack {
-	return Stack{Name: Echo4, Status: "status",
+	return Stack{Name: Echo4, Framework: "Echo v4", Status: "status",
 		Bare: func(h Handler) http.Handler { return echo4Instance(h) },
 		New: func(cfg Config, h Handler) http.Handler {
 			mws := []echo4.MiddlewareFunc{echo4Logger(jsonTo(cfg.Log)), echo4middleware.Recover(), echo4Deadline(cfg.Limit)}
@@ -73,8 +73,8 @@ func echo4Deadline(limit time.Duration) echo4.MiddlewareFunc {
 	return echo4middleware.ContextTimeout(limit)
 }
 
-// echo4Logger is RequestLogger, which writes to slog's default logger, with a
-// logger of its own.
+// echo4Logger is RequestLogger with the given logger. RequestLogger itself writes
+// to slog's default logger.
 func echo4Logger(log *slog.Logger) echo4.MiddlewareFunc {
 	return echo4middleware.RequestLoggerWithConfig(echo4middleware.RequestLoggerConfig{
 		LogLatency: true, LogRemoteIP: true, LogHost: true, LogMethod: true, LogURI: true, LogRequestID: true,

@@ -22,21 +22,21 @@ var (
 	errExpired = errors.New("expired")
 	errNoUser  = errors.New("no such user")
 
-	// errWrapped is what the handler returns in each case, or what stands for it
-	// where a framework has errors of its own.
+	// errWrapped is the error that all handlers return, except for frameworks with
+	// their own error types.
 	errWrapped = fmt.Errorf("loading user 1: %w", errNoUser)
 )
 
 func fails(http.ResponseWriter, *http.Request) error { return errWrapped }
 
-// statusOnly does nothing with the error but to send its status.
+// statusOnly only sends the status.
 func statusOnly(w http.ResponseWriter, r *http.Request) {
 	if fails(w, r) != nil {
 		w.WriteHeader(http.StatusNotFound)
 	}
 }
 
-// chain is what a service writes that has no library.
+// chain is what a service without a library writes.
 func chain(err error) (status int, message string) {
 	switch {
 	case errors.Is(err, errTaken):
@@ -60,17 +60,17 @@ func chained(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// mapped answers by a table of n rules, of which the last is the one.
+// mapped responds by a table of n rules. Only the last one matches.
 func mapped(n int, render func(http.ResponseWriter, *http.Request, errmap.Problem)) http.Handler {
 	rules := make([]errmap.Rule, 0, n)
 	for i := range n - 1 {
 		rules = append(rules, errmap.Is(fmt.Errorf("other %d", i), errmap.Problem{Status: http.StatusBadRequest}))
 	}
 	rules = append(rules, errmap.Is(errNoUser, errmap.Problem{Status: http.StatusNotFound}))
-	return errmap.New(errmap.Config{Rules: rules, Render: render}).Handler(fails)
+	return routed(errmap.New(errmap.Config{Rules: rules, Render: render}).Handler(fails))
 }
 
-// ginErrors is the middleware of Gin's documentation, with the chain in it.
+// ginErrors is the middleware from Gin's documentation, and uses chain.
 func ginErrors(c *gin.Context) {
 	c.Next()
 	if last := c.Errors.Last(); last != nil {
@@ -79,26 +79,29 @@ func ginErrors(c *gin.Context) {
 	}
 }
 
+// humaStatus is a response without a body.
+type humaStatus struct{ Status int }
+
 func inHuma(err error) http.Handler {
 	mux := http.NewServeMux()
 	api := humago.New(mux, huma.DefaultConfig("users", "1"))
-	huma.Get(api, "/", func(context.Context, *struct{}) (*struct{}, error) { return nil, err })
+	huma.Get(api, route, func(context.Context, *struct{}) (*humaStatus, error) { return &humaStatus{http.StatusNotFound}, err })
 	return mux
 }
 
-// By tables of rules, of so many.
+// The names of Bulwark's contenders, by the number of rules.
 const (
 	Rules5   = "Bulwark, 5 rules"
 	Rules50  = "Bulwark, 50 rules"
 	Rules500 = "Bulwark, 500 rules"
 )
 
-// Errors are all ways of making a response of an error that is wrapped once. Each
-// framework stands there without an error too, since its router is not what is
-// compared. Echo and huma map nothing: they
-// look for an error of their own in what the handler returns.
+// Errors returns all ways to turn an error that is wrapped once into a response.
+// Each framework also has a contender that sends the same status without an error,
+// because routers are not compared. Echo and huma map nothing: they only look for
+// an error of their own type.
 func Errors() []measure.Contender {
-	err4 := echo4.NewHTTPError(http.StatusNotFound, "not found") // as it is: v4 does not look for it under others
+	err4 := echo4.NewHTTPError(http.StatusNotFound, "not found") // not wrapped, because v4 does not unwrap errors
 	err5 := fmt.Errorf("loading user 1: %w", echo.NewHTTPError(http.StatusNotFound, "not found"))
 	errHuma := fmt.Errorf("loading user 1: %w", huma.Error404NotFound("not found"))
 	returns := func(err error) Handler { return func(http.ResponseWriter, *http.Request) error { return err } }
@@ -115,11 +118,11 @@ func Errors() []measure.Contender {
 	}...)
 }
 
-// ErrorsByHand are those of Errors on net/http alone.
+// ErrorsByHand returns the contenders of Errors that use only net/http.
 func ErrorsByHand() []measure.Contender {
 	return []measure.Contender{
-		{Name: "bare", Handler: http.HandlerFunc(statusOnly)},
-		{Name: Floor, Handler: http.HandlerFunc(chained)},
+		{Name: "bare", Handler: routed(http.HandlerFunc(statusOnly))},
+		{Name: Floor, Handler: routed(http.HandlerFunc(chained))},
 		{Name: Rules5, Handler: mapped(5, errmap.ProblemJSON)},
 		{Name: Rules50, Handler: mapped(50, errmap.ProblemJSON)},
 		{Name: Rules500, Handler: mapped(500, errmap.ProblemJSON)},
@@ -127,8 +130,8 @@ func ErrorsByHand() []measure.Contender {
 	}
 }
 
-// InStack puts Bulwark's Recover around each, so that what its packages share is
-// there already.
+// InStack puts Bulwark's Recover around each contender, so that the exchange exists
+// already.
 func InStack(cs []measure.Contender) []measure.Contender {
 	recovers := errmap.New(errmap.Config{}).Recover
 	for i := range cs {

@@ -10,23 +10,26 @@ import (
 	sloggin "github.com/samber/slog-gin"
 )
 
-// ginEngine serves h under / with mws before it.
+// ginRoute is the route in the syntax of Gin and Echo.
+const ginRoute = "/users/:id"
+
+// ginEngine returns an engine that serves h inside mws.
 func ginEngine(h gin.HandlerFunc, mws ...gin.HandlerFunc) http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	e := gin.New()
 	e.Use(mws...)
-	e.GET("/", h)
-	e.POST("/", h)
+	e.GET(ginRoute, h)
+	e.POST(ginRoute, h)
 	return e
 }
 
-func ginHandler(h Handler) gin.HandlerFunc { return gin.WrapH(bare(h)) }
+func ginHandler(h Handler) gin.HandlerFunc { return gin.WrapH(answered(h)) }
 
 func ginBare(h Handler) http.Handler { return ginEngine(ginHandler(h)) }
 
-// ginStack bounds the body by hand: Gin has nothing for it.
+// ginStack bounds the body by hand, because Gin has no middleware for it.
 func ginStack() Stack {
-	return Stack{Name: Gin, Bare: ginBare, Status: "response.status",
+	return Stack{Name: Gin, Framework: "Gin", Bare: ginBare, Status: "response.status",
 		New: func(cfg Config, h Handler) http.Handler {
 			return ginEngine(ginHandler(h),
 				sloggin.New(jsonTo(cfg.Log)),
@@ -42,6 +45,6 @@ func ginDeadline(limit time.Duration) gin.HandlerFunc {
 }
 
 func bulwarkInGin() Stack {
-	return Stack{Name: "Bulwark around Gin", Bare: ginBare,
+	return Stack{Name: "Bulwark around Gin", Framework: "Gin", Bare: ginBare,
 		New: func(cfg Config, h Handler) http.Handler { return around(cfg)(ginBare(h)) }}
 }

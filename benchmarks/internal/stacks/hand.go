@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// deadlineByHand is what a service writes that has no library. It enforces
-// nothing.
+// deadlineByHand is what a service without a library writes. It enforces nothing.
 func deadlineByHand(limit time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), limit)
@@ -20,9 +19,11 @@ func deadlineByHand(limit time.Duration, next http.Handler) http.Handler {
 	})
 }
 
-// recorder is the status recorder that is written by hand.
+// recorder is a status recorder as services write it.
 type recorder struct {
 	http.ResponseWriter
+	start  time.Time
+	id     string
 	status int
 	bytes  int64
 }
@@ -40,31 +41,54 @@ func (r *recorder) Write(p []byte) (int, error) {
 
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// logByHand writes the same twelve attributes as Bulwark. It says 200 whatever
-// becomes of the response.
+// byHand returns a recorder for a response, and sets a request id.
+func byHand(w http.ResponseWriter) *recorder {
+	var raw [16]byte
+	_, _ = rand.Read(raw[:])
+	id := hex.EncodeToString(raw[:])
+	w.Header().Set("X-Request-Id", id)
+	return &recorder{ResponseWriter: w, start: time.Now(), id: id, status: http.StatusOK}
+}
+
+// log writes the same twelve attributes as Bulwark. It always says that the
+// response was sent.
+func (r *recorder) log(log *slog.Logger, req *http.Request) {
+	host, _, _ := net.SplitHostPort(req.RemoteAddr)
+	log.LogAttrs(req.Context(), slog.LevelInfo, "http request",
+		slog.String("http.request.method", req.Method),
+		slog.String("url.path", req.URL.Path),
+		slog.String("http.route", req.Pattern),
+		slog.Int("http.response.status_code", r.status),
+		slog.Int64("http.request.body.size", max(req.ContentLength, 0)),
+		slog.Int64("http.response.body.size", r.bytes),
+		slog.Float64("http.server.request.duration", time.Since(r.start).Seconds()),
+		slog.String("client.address", host),
+		slog.String("user_agent.original", req.UserAgent()),
+		slog.String("network.protocol.version", "1.1"),
+		slog.String("outcome", "ok"),
+		slog.String("request_id", r.id),
+	)
+}
+
 func logByHand(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		var raw [16]byte
-		_, _ = rand.Read(raw[:])
-		id := hex.EncodeToString(raw[:])
-		w.Header().Set("X-Request-Id", id)
-		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		rec := byHand(w)
 		next.ServeHTTP(rec, r)
-		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		log.LogAttrs(r.Context(), slog.LevelInfo, "http request",
-			slog.String("http.request.method", r.Method),
-			slog.String("url.path", r.URL.Path),
-			slog.String("http.route", r.Pattern),
-			slog.Int("http.response.status_code", rec.status),
-			slog.Int64("http.request.body.size", max(r.ContentLength, 0)),
-			slog.Int64("http.response.body.size", rec.bytes),
-			slog.Float64("http.server.request.duration", time.Since(start).Seconds()),
-			slog.String("client.address", host),
-			slog.String("user_agent.original", r.UserAgent()),
-			slog.String("network.protocol.version", "1.1"),
-			slog.String("outcome", "ok"),
-			slog.String("request_id", id),
-		)
+		rec.log(log, r)
+	})
+}
+
+// allByHand is a log record, a deadline and a body limit in one function, as cheap
+// as possible. If the deadline passes or the client leaves, only the handler's
+// context ends.
+func allByHand(log *slog.Logger, limit time.Duration, body int64, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := byHand(w)
+		ctx, cancel := context.WithTimeout(r.Context(), limit)
+		defer cancel()
+		r = r.WithContext(ctx) // the mux sets the route in this request
+		r.Body = http.MaxBytesReader(w, r.Body, body)
+		next.ServeHTTP(rec, r)
+		rec.log(log, r)
 	})
 }

@@ -24,8 +24,23 @@ import (
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// bare serves h with what a service writes that has no library for its errors.
-func bare(h Handler) http.Handler {
+// route is the route of the handlers, in the syntax of net/http and chi.
+const route = "/users/{id}"
+
+// routed returns h behind a mux, because real services have a mux.
+func routed(h http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+route, h)
+	mux.Handle("POST "+route, h)
+	return mux
+}
+
+// bare is h behind a mux, and nothing else.
+func bare(h Handler) http.Handler { return routed(answered(h)) }
+
+// answered turns the error of h into the response that a service without a library
+// writes.
+func answered(h Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
 			http.Error(w, http.StatusText(status(err)), status(err))
@@ -46,14 +61,14 @@ func status(err error) int {
 }
 
 func bulwarkStack() Stack {
-	return Stack{Name: Bulwark, Bare: bare, Status: "http.response.status_code", Outcome: "outcome", Message: "http request",
+	return Stack{Name: Bulwark, Framework: NetHTTPOnly, Bare: bare, Status: "http.response.status_code", Outcome: "outcome", Message: "http request",
 		New: func(cfg Config, h Handler) http.Handler {
 			errs := errmap.New(errmap.Config{})
-			return aroundWith(cfg, errs)(errs.Handler(h))
+			return aroundWith(cfg, errs)(routed(errs.Handler(h)))
 		}}
 }
 
-// around is Bulwark's stack in the documented order.
+// around returns Bulwark's stack in the documented order.
 func around(cfg Config) func(http.Handler) http.Handler {
 	return aroundWith(cfg, errmap.New(errmap.Config{}))
 }
@@ -67,23 +82,16 @@ func aroundWith(cfg Config, errs *errmap.Mapper) func(http.Handler) http.Handler
 	)
 }
 
-// floorStack is one function that enforces nothing.
+// floorStack is the code by hand. It enforces nothing.
 func floorStack() Stack {
-	return Stack{Name: Floor, Bare: bare, Status: "http.response.status_code",
+	return Stack{Name: Floor, Framework: NetHTTPOnly, Bare: bare, Status: "http.response.status_code",
 		New: func(cfg Config, h Handler) http.Handler {
-			inner := bare(h)
-			return logByHand(jsonTo(cfg.Log), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				ctx, cancel := context.WithTimeout(r.Context(), cfg.Limit)
-				defer cancel()
-				r = r.WithContext(ctx)
-				r.Body = http.MaxBytesReader(w, r.Body, cfg.Body)
-				inner.ServeHTTP(w, r)
-			}))
+			return allByHand(jsonTo(cfg.Log), cfg.Limit, cfg.Body, bare(h))
 		}}
 }
 
 func netHTTPStack() Stack {
-	return Stack{Name: NetHTTP, Bare: bare, Status: "response.status",
+	return Stack{Name: NetHTTP, Framework: NetHTTPOnly, Bare: bare, Status: "response.status",
 		New: func(cfg Config, h Handler) http.Handler {
 			inner := sloghttp.Recovery(http.TimeoutHandler(http.MaxBytesHandler(bare(h), cfg.Body), cfg.Limit, ""))
 			return sloghttp.NewWithConfig(jsonTo(cfg.Log), slogHTTP())(inner)
@@ -100,10 +108,10 @@ func chiStack() Stack {
 	router := func(h Handler, mws ...func(http.Handler) http.Handler) http.Handler {
 		r := chi.NewRouter()
 		r.Use(mws...)
-		r.Handle("/", bare(h))
+		r.Handle(route, answered(h))
 		return r
 	}
-	return Stack{Name: Chi, Status: "http.response.status_code",
+	return Stack{Name: Chi, Framework: "chi", Status: "http.response.status_code",
 		Bare: func(h Handler) http.Handler { return router(h) },
 		New: func(cfg Config, h Handler) http.Handler {
 			mws := []func(http.Handler) http.Handler{
@@ -119,7 +127,7 @@ func chiStack() Stack {
 }
 
 func hlogStack() Stack {
-	return Stack{Name: Hlog, Bare: bare, Status: "status",
+	return Stack{Name: Hlog, Framework: NetHTTPOnly, Bare: bare, Status: "status",
 		New: func(cfg Config, h Handler) http.Handler {
 			log := zerolog.New(cfg.Log).With().Timestamp().Logger()
 			return inHlog(log, http.TimeoutHandler(http.MaxBytesHandler(bare(h), cfg.Body), cfg.Limit, ""))
@@ -145,9 +153,10 @@ func inHlog(log zerolog.Logger, h http.Handler) http.Handler {
 	return h
 }
 
-// failsafeStack has a deadline, and neither a log nor a limit of the body.
+// failsafeStack has a deadline, but no log. The body is limited by
+// http.MaxBytesHandler.
 func failsafeStack() Stack {
-	return Stack{Name: "failsafe-go: Timeout, MaxBytesHandler", Bare: bare,
+	return Stack{Name: "failsafe-go: Timeout, MaxBytesHandler", Framework: NetHTTPOnly, Bare: bare,
 		New: func(cfg Config, h Handler) http.Handler {
 			policies := []failsafe.Policy[*http.Response]{failsafetimeout.New[*http.Response](cfg.Limit)}
 			if cfg.Flight > 0 {

@@ -23,13 +23,13 @@ import (
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// Names of single parts that bounds speak of.
+// The names of single parts that bounds refer to.
 const (
 	TimeoutHandler  = "http.TimeoutHandler"
 	MaxBytesHandler = "http.MaxBytesHandler"
 )
 
-// of makes a Handler of what never fails.
+// of turns an http.Handler, which returns no error, into a Handler.
 func of(h http.Handler) Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		h.ServeHTTP(w, r)
@@ -37,15 +37,16 @@ func of(h http.Handler) Handler {
 	}
 }
 
-// Deadlines are all ways of giving h a deadline.
+// Deadlines returns all ways to give h a deadline.
 func Deadlines(limit time.Duration, h http.Handler) []measure.Contender {
+	mux := routed(h)
 	return []measure.Contender{
-		{Name: "bare", Handler: h},
-		{Name: Floor, Handler: deadlineByHand(limit, h)},
-		{Name: Bulwark, Handler: timeout.New(timeout.Config{Limit: limit})(h)},
-		{Name: TimeoutHandler, Handler: http.TimeoutHandler(h, limit, "")},
-		{Name: "chi Timeout", Handler: middleware.Timeout(limit)(h)},
-		{Name: "failsafe-go Timeout", Handler: failsafehttp.NewHandler(h, failsafetimeout.New[*http.Response](limit))},
+		{Name: "bare", Handler: mux},
+		{Name: Floor, Handler: deadlineByHand(limit, mux)},
+		{Name: Bulwark, Handler: timeout.New(timeout.Config{Limit: limit})(mux)},
+		{Name: TimeoutHandler, Handler: http.TimeoutHandler(mux, limit, "")},
+		{Name: "chi Timeout", Handler: middleware.Timeout(limit)(mux)},
+		{Name: "failsafe-go Timeout", Handler: failsafehttp.NewHandler(mux, failsafetimeout.New[*http.Response](limit))},
 		{Name: "bare Gin", Handler: ginBare(of(h))},
 		{Name: "gin-contrib/timeout", Handler: ginEngine(gin.WrapH(h), ginDeadline(limit)), Base: "bare Gin"},
 		{Name: "bare Echo v4", Handler: echo4Instance(of(h))},
@@ -55,46 +56,56 @@ func Deadlines(limit time.Duration, h http.Handler) []measure.Contender {
 	}
 }
 
-// Bodies are all ways of bounding the body that h reads. chi's sets the field of
-// the server's own request, where http.MaxBytesHandler makes a copy; Echo's
-// takes its reader from a pool.
+// Bodies returns all ways to bound the body that h reads. chi sets the field of the
+// server's own request, Echo takes its reader from a pool, and http.MaxBytesHandler
+// makes a copy of the request.
 func Bodies(limit int64, h http.Handler) []measure.Contender {
-	return []measure.Contender{
-		{Name: "bare", Handler: h},
-		{Name: MaxBytesHandler, Handler: http.MaxBytesHandler(h, limit)},
-		{Name: Bulwark, Handler: limits.New(limits.Config{MaxBodyBytes: limit})(h)},
-		{Name: "chi RequestSize", Handler: middleware.RequestSize(limit)(h)},
+	return append(BodiesPlain(limit, h), []measure.Contender{
 		{Name: "bare Echo v4", Handler: echo4Instance(of(h))},
 		{Name: "Echo v4 BodyLimit", Handler: echo4Instance(of(h), echo4middleware.BodyLimit(bodySize(limit))), Base: "bare Echo v4"},
 		{Name: "bare Echo v5", Handler: echo5Bare(of(h))},
 		{Name: "Echo v5 BodyLimit", Handler: echo5Instance(nowhere, of(h), echo5middleware.BodyLimit(limit)), Base: "bare Echo v5"},
-	}
+	}...)
 }
 
-// Permits are the ways of bounding the requests in flight, with room for this one.
-func Permits(n int, h http.Handler) []measure.Contender {
+// BodiesPlain returns the contenders of Bodies that use only net/http.
+func BodiesPlain(limit int64, h http.Handler) []measure.Contender {
+	mux := routed(h)
 	return []measure.Contender{
-		{Name: "bare", Handler: h},
-		{Name: Bulwark, Handler: limits.New(limits.Config{MaxInFlight: n})(h)},
-		{Name: "chi Throttle", Handler: middleware.Throttle(n)(h)},
+		{Name: "bare", Handler: mux},
+		{Name: MaxBytesHandler, Handler: http.MaxBytesHandler(mux, limit)},
+		{Name: Bulwark, Handler: limits.New(limits.Config{MaxBodyBytes: limit})(mux)},
+		{Name: "chi RequestSize", Handler: middleware.RequestSize(limit)(mux)},
 	}
 }
 
-// Loggers are all ways of logging what h does, as JSON to out, or not, where what
-// they log is under the logger's level. What the peers put into their lines is as
-// their documentation has it, with a request id where they can make one.
+// Permits returns all ways to bound the requests in flight, with a free permit for
+// the request.
+func Permits(n int, h http.Handler) []measure.Contender {
+	mux := routed(h)
+	return []measure.Contender{
+		{Name: "bare", Handler: mux},
+		{Name: Bulwark, Handler: limits.New(limits.Config{MaxInFlight: n})(mux)},
+		{Name: "chi Throttle", Handler: middleware.Throttle(n)(mux)},
+	}
+}
+
+// Loggers returns all ways to log the requests of h, as JSON to out. If off is
+// true, the logger's level is above what they log. The others log what their
+// documentation shows, with a request id if they have one.
 func Loggers(out io.Writer, off bool, h http.Handler) []measure.Contender {
 	log, zero := jsonTo(out), zerolog.New(out).With().Timestamp().Logger()
 	if off {
 		log, zero = slog.New(slog.DiscardHandler), zero.Level(zerolog.Disabled)
 	}
+	mux := routed(h)
 	return []measure.Contender{
-		{Name: "bare", Handler: h},
-		{Name: Floor, Handler: logByHand(log, h)},
-		{Name: Bulwark, Handler: logging.New(logging.Config{Logger: log})(h)},
-		{Name: "slog-http", Handler: sloghttp.NewWithConfig(log, slogHTTP())(h)},
-		{Name: "httplog", Handler: httplog.RequestLogger(log, &httplog.Options{Schema: httplog.SchemaOTEL})(h)},
-		{Name: "hlog", Handler: inHlog(zero, h)},
+		{Name: "bare", Handler: mux},
+		{Name: Floor, Handler: logByHand(log, mux)},
+		{Name: Bulwark, Handler: logging.New(logging.Config{Logger: log})(mux)},
+		{Name: "slog-http", Handler: sloghttp.NewWithConfig(log, slogHTTP())(mux)},
+		{Name: "httplog", Handler: httplog.RequestLogger(log, &httplog.Options{Schema: httplog.SchemaOTEL})(mux)},
+		{Name: "hlog", Handler: inHlog(zero, mux)},
 		{Name: "bare Gin", Handler: ginBare(of(h))},
 		{Name: "slog-gin", Handler: ginEngine(gin.WrapH(h), sloggin.New(log)), Base: "bare Gin"},
 		{Name: "Gin's own, which is text", Handler: ginEngine(gin.WrapH(h), ginLogger(out, off)), Base: "bare Gin"},
@@ -105,7 +116,7 @@ func Loggers(out io.Writer, off bool, h http.Handler) []measure.Contender {
 	}
 }
 
-// ginLogger has no levels: it is off where it skips.
+// ginLogger has no levels. If off is true, it skips all requests.
 func ginLogger(out io.Writer, off bool) gin.HandlerFunc {
 	return gin.LoggerWithConfig(gin.LoggerConfig{Output: out, Skip: func(*gin.Context) bool { return off }})
 }

@@ -1,6 +1,6 @@
-// Package stacks has Bulwark and what people use today, each put together as its
-// own documentation has it: whole stacks of one service each, and in the files
-// beside it the parts that stand in for one of Bulwark's packages.
+// Package stacks has Bulwark and the middleware that people use today, each as its
+// own documentation shows it: whole stacks, and single parts that do what one of
+// Bulwark's packages does.
 package stacks
 
 import (
@@ -10,36 +10,37 @@ import (
 	"time"
 )
 
-// Handler is what all of them serve. What it returns becomes a response as is
-// usual where it is served: by the framework, by Bulwark's table, or by answer.
+// Handler is the handler of all stacks. Each stack turns its error into a response
+// in its usual way: the framework, Bulwark's rules, or the function answered.
 type Handler func(w http.ResponseWriter, r *http.Request) error
 
-// Config is what a stack is asked for; one that cannot do something does not.
+// Config has the settings of a stack. A stack ignores what it cannot do.
 type Config struct {
 	Limit   time.Duration // for a request
-	Body    int64         // the largest, in bytes
-	Decoded int64         // the largest after decoding, in bytes; 0: nothing is decoded
+	Body    int64         // the largest body, in bytes
+	Decoded int64         // the largest decoded body, in bytes; 0: bodies are not decoded
 	Flight  int           // requests at once; 0: any number
-	Log     io.Writer     // gets JSON, a line a request
+	Log     io.Writer     // gets a line of JSON for each request
 }
 
-// A Stack is all that stands between a server and its handlers.
+// A Stack is what is between a server and its handlers.
 type Stack struct {
 	Name string
-	// New serves h for GET and POST of /.
+	// New serves h for GET and POST of measure.Path, behind the router of Framework.
 	New func(cfg Config, h Handler) http.Handler
-	// Bare is the same framework around the same handler, with nothing else.
-	Bare func(h Handler) http.Handler
-	// Status is the path of the status in a line of the log; "": there is no log.
+	// Bare returns the same framework around the same handler, with nothing else.
+	Bare      func(h Handler) http.Handler
+	Framework string
+	// Status is the path of the status in a log record. "": there is no log.
 	Status string
-	// Outcome is the key of what else the line says of the ending, if anything.
+	// Outcome is the key of the outcome in a log record, if there is one.
 	Outcome string
-	// Message is that of the line of a request, where others may follow it: Bulwark
-	// notes the end of handlers that come back late. "": any.
+	// Message is the message of a request's log record. Bulwark needs it, because a
+	// second record may follow for an abandoned handler. "": any message.
 	Message string
 }
 
-// Names of those that bounds speak of.
+// The names of the stacks that bounds refer to.
 const (
 	Bulwark = "Bulwark"
 	Floor   = "by hand"
@@ -51,7 +52,10 @@ const (
 	Hlog    = "hlog, TimeoutHandler, MaxBytesHandler"
 )
 
-// Whole are the stacks that log, have a deadline and bound the body.
+// NetHTTPOnly is the framework of stacks without a framework.
+const NetHTTPOnly = "net/http"
+
+// Whole returns the stacks that log, have a deadline and bound the body.
 func Whole() []Stack {
 	return []Stack{
 		bulwarkStack(), floorStack(), netHTTPStack(), chiStack(), ginStack(), echo5Stack(), echo4Stack(), hlogStack(),
@@ -59,13 +63,13 @@ func Whole() []Stack {
 	}
 }
 
-// Endings are those whose endings are compared: the libraries, without what is
-// written by hand.
+// Endings returns the stacks for the comparison of endings: those of libraries,
+// without the code by hand.
 func Endings() []Stack {
 	return []Stack{bulwarkStack(), netHTTPStack(), chiStack(), ginStack(), echo4Stack(), echo5Stack(), hlogStack(), failsafeStack()}
 }
 
-// jsonTo is the logger of all that write to slog.
+// jsonTo returns the logger for all stacks that log with slog.
 func jsonTo(w io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(w, nil)) }
 
 var nowhere = slog.New(slog.DiscardHandler)

@@ -36,11 +36,13 @@ func echoes(w http.ResponseWriter, r *http.Request) {
 // asked serves one request and returns its answer.
 func asked(h http.Handler) *http.Response {
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", strings.NewReader("hello")))
+	r := httptest.NewRequest(http.MethodPost, measure.Path, strings.NewReader("hello"))
+	r.Header.Set("User-Agent", "test")
+	h.ServeHTTP(w, r)
 	return w.Result()
 }
 
-// TestSameAnswer: what is compared does the same.
+// TestSameAnswer: all that is compared has the same result.
 func TestSameAnswer(t *testing.T) {
 	h := http.HandlerFunc(echoes)
 	lists := map[string][]measure.Contender{
@@ -49,6 +51,7 @@ func TestSameAnswer(t *testing.T) {
 		"permits":   stacks.Permits(1, h),
 		"loggers":   stacks.Loggers(io.Discard, false, h),
 		"silent":    stacks.Loggers(io.Discard, true, h),
+		"metrics":   stacks.Metrics(h),
 	}
 	for _, s := range append(stacks.Whole(), stacks.Endings()...) {
 		serve := func(w http.ResponseWriter, r *http.Request) error { echoes(w, r); return nil }
@@ -70,25 +73,21 @@ func TestSameAnswer(t *testing.T) {
 	}
 }
 
-// TestErrors: all answer the error with the same status, but for the one that
-// has no error.
+// TestErrors: all answer the error with the same status, and so does what they are
+// compared with.
 func TestErrors(t *testing.T) {
 	for _, c := range stacks.Errors() {
 		t.Run(c.Name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			c.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-			want := http.StatusNotFound
-			if c.Name == "bare huma" {
-				want = http.StatusNoContent
-			}
-			assert.Equal(t, want, w.Code, w.Body)
+			c.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, measure.Path, nil))
+			assert.Equal(t, http.StatusNotFound, w.Code, w.Body)
 		})
 	}
 }
 
-// TestOneLine: each stack that has a log writes one line with the status where it
-// says that it does.
-func TestOneLine(t *testing.T) {
+// TestOneRecord: each stack that has a log writes one record, with the status if it
+// claims to.
+func TestOneRecord(t *testing.T) {
 	for _, s := range stacks.Whole() {
 		if s.Status == "" {
 			continue
@@ -105,26 +104,45 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
-// TestSameTwelve: the line by hand is of the same attributes.
+// TestSameTwelve: the record by hand has the same attributes, and the route.
 func TestSameTwelve(t *testing.T) {
-	keys := map[string][]string{}
+	cfg := stacks.Config{Limit: time.Minute, Body: 1 << 10}
+	lines := map[string][]string{}
 	for _, name := range []string{stacks.Floor, stacks.Bulwark} {
 		var line bytes.Buffer
 		for _, c := range stacks.Loggers(&line, false, http.HandlerFunc(echoes)) {
 			if c.Name == name {
-				r := httptest.NewRequest(http.MethodGet, "/", nil)
-				r.Header.Set("User-Agent", "test")
-				r.Pattern = "GET /"
-				c.Handler.ServeHTTP(httptest.NewRecorder(), r)
+				asked(c.Handler)
 			}
 		}
-		var m map[string]any
-		require.NoError(t, json.Unmarshal(line.Bytes(), &m))
-		for _, k := range []string{slog.TimeKey, slog.LevelKey, slog.MessageKey} {
-			delete(m, k)
+		lines["alone"] = append(lines["alone"], line.String())
+		line.Reset()
+		cfg.Log = &line
+		for _, s := range stacks.Whole() {
+			if s.Name == name {
+				asked(s.New(cfg, func(w http.ResponseWriter, r *http.Request) error { echoes(w, r); return nil }))
+			}
 		}
-		keys[name] = slices.Sorted(maps.Keys(m))
+		lines["stack"] = append(lines["stack"], line.String())
 	}
-	assert.Len(t, keys[stacks.Floor], 12)
-	assert.Equal(t, keys[stacks.Floor], keys[stacks.Bulwark])
+	for desc, both := range lines {
+		t.Run(desc, func(t *testing.T) {
+			hand, ours := attributes(t, both[0]), attributes(t, both[1])
+			assert.Len(t, hand, 12)
+			assert.Equal(t, slices.Sorted(maps.Keys(hand)), slices.Sorted(maps.Keys(ours)))
+			assert.Equal(t, "POST /users/{id}", hand["http.route"])
+			assert.Contains(t, hand["http.route"], ours["http.route"])
+		})
+	}
+}
+
+// attributes are those of a record, without the ones that every record has.
+func attributes(t *testing.T, line string) map[string]any {
+	t.Helper()
+	var m map[string]any
+	require.NoError(t, json.Unmarshal([]byte(line), &m))
+	for _, k := range []string{slog.TimeKey, slog.LevelKey, slog.MessageKey} {
+		delete(m, k)
+	}
+	return m
 }
