@@ -1,0 +1,5 @@
+//go:build !unix
+
+package raw
+
+func smallBuffer(uintptr) {}
