@@ -1,4 +1,4 @@
-// Package release holds the script that tags a release and the test that what
-// it tags can be had with go get. It is a module of its own so that it is not
-// part of what is published: away from the repository it has nothing to test.
+// Package release has the scripts that tag a release, and a test that the tagged
+// modules can be downloaded with go get. It is a separate module, so it is not
+// published with the core: outside the repository there is nothing to test.
 package release

@@ -18,10 +18,10 @@ const (
 	version = "v1.2.3"
 )
 
-// tags are what a release is made of, in the order that git lists them.
+// tags are the tags of a release, in the order that git lists them.
 var tags = []string{"adapters/bulwarkecho/" + version, "adapters/bulwarkgin/" + version, version}
 
-// command runs a program in dir and gives what it says on both outputs.
+// command runs a program in dir and returns what it writes on both outputs.
 func command(dir string, env []string, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), env...)
@@ -29,7 +29,7 @@ func command(dir string, env []string, name string, args ...string) (string, err
 	return strings.TrimSpace(string(out)), err
 }
 
-// must is command where nothing may go wrong.
+// must is command, and fails the test if the program fails.
 func must(t *testing.T, dir string, env []string, name string, args ...string) string {
 	t.Helper()
 	out, err := command(dir, env, name, args...)
@@ -42,7 +42,7 @@ func git(t *testing.T, dir string, args ...string) string {
 	return must(t, dir, nil, "git", args...)
 }
 
-// isolate keeps git from whatever is configured on this machine.
+// isolate keeps git from reading the configuration of this machine.
 func isolate(t *testing.T) {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "gitconfig")
@@ -51,8 +51,8 @@ func isolate(t *testing.T) {
 	t.Setenv("GIT_CONFIG_SYSTEM", os.DevNull)
 }
 
-// clone is a repository with one commit: the working tree as it stands, what is
-// not committed yet included, and an entry for version in its CHANGELOG.
+// clone returns a repository with one commit: the working tree with all uncommitted
+// changes, and an entry for version in its CHANGELOG.
 func clone(t *testing.T) string {
 	t.Helper()
 	isolate(t)
@@ -85,7 +85,7 @@ func write(t *testing.T, dir, name, content string) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600))
 }
 
-// change replaces the first old in a file by what is new, and commits it.
+// change replaces the first old in a file, and commits it.
 func change(t *testing.T, dir, name, old, replacement string) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(dir, name))
@@ -159,7 +159,7 @@ func TestVersions(t *testing.T) {
 	} {
 		out, err := release(dir, bad)
 		require.Error(t, err, "%q", bad)
-		assert.Equal(t, `release: "`+bad+`" is no version such as v0.1.0 or v1.2.3-rc.1`, out)
+		assert.Equal(t, `release: "`+bad+`" is not a version such as v0.1.0 or v1.2.3-rc.1`, out)
 	}
 	for _, args := range [][]string{nil, {version, version}} {
 		out, err := release(dir, args...)
@@ -176,9 +176,9 @@ func TestVersions(t *testing.T) {
 	}
 }
 
-// A tag that cannot be made (a signature that is not given, say) takes those
-// before it back, so that the script can be run again.
-func TestAllOrNone(t *testing.T) {
+// If a tag cannot be made, for example because it cannot be signed, the tags before it
+// are deleted, so that the script can be run again.
+func TestFailedReleaseLeavesNoTag(t *testing.T) {
 	dir := clone(t)
 	hook := filepath.Join(".git", "hooks", "reference-transaction")
 	require.NoError(t, os.MkdirAll(filepath.Join(dir, ".git", "hooks"), 0o700))
