@@ -3,6 +3,7 @@ package quotas
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -46,13 +47,16 @@ func InRedis(rounds, batch, keys int, goroutines ...int) ([]Run, error) {
 		return nil, err
 	}
 	defer end()
-	all, names := inRedis(c), keysOf("10.", keys)
+	all, names := inRedis(c, keys), keysOf("10.", keys)
 	for _, l := range all { // the server gets the keys
 		_, _ = waiting(l.take, names, max(len(names), 64), 64)
 	}
 	var runs []Run
 	for _, n := range goroutines {
 		runs = append(runs, Run{n, redisInTurns(c, all, names, rounds, batch, n)})
+	}
+	if n := c.DBSize(context.Background()).Val(); n < int64(keys/64*64*len(all)) {
+		return nil, fmt.Errorf("the server has %d keys at the end, want %d for each of %d limiters", n, keys, len(all))
 	}
 	return runs, nil
 }
@@ -77,18 +81,26 @@ func redisInTurns(c *redis.Client, all []limiter, keys []string, rounds, batch, 
 
 const perMinute = 1_000_000
 
-func inRedis(c *redis.Client) []limiter {
+// inRedis returns the limiters. A server forgets a key when its bucket is full. So
+// one key, which is asked for all the time, has a rate that it does not exceed, and
+// each of many keys has one at which it stays for a quarter of an hour.
+func inRedis(c *redis.Client, keys int) []limiter {
+	rate := quota.Rate{Requests: perMinute, Per: time.Minute}
+	if keys > 1 {
+		rate = quota.Rate{Requests: 100, Per: 24 * time.Hour}
+	}
+	limit := redis_rate.Limit{Rate: rate.Requests, Burst: rate.Requests, Period: rate.Per}
 	store := bulwarkredis.NewStore(bulwarkredis.Config{Client: c, Timeout: time.Second})
 	theirs := redis_rate.NewLimiter(c)
 	counter := httprateredis.NewCounter(&httprateredis.Config{Client: c, WindowLength: time.Minute, FallbackTimeout: time.Second})
 	counter.Config(perMinute, time.Minute)
 	return []limiter{
 		{bulwark, func(key string) bool {
-			res, err := store.Take(context.Background(), key, 1, quota.Rate{Requests: perMinute, Per: time.Minute})
+			res, err := store.Take(context.Background(), key, 1, rate)
 			return err == nil && res.Allowed
 		}, nothing},
 		{"redis_rate", func(key string) bool {
-			res, err := theirs.Allow(context.Background(), key, redis_rate.PerMinute(perMinute))
+			res, err := theirs.Allow(context.Background(), key, limit)
 			return err == nil && res.Allowed > 0
 		}, nothing},
 		{"httprate-redis", func(key string) bool { // the calls that the middleware of httprate makes
