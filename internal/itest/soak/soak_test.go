@@ -151,8 +151,23 @@ func settled(before usage) usage {
 	return u
 }
 
+// startMany starts and ends many goroutines. The runtime keeps the descriptor of each
+// for later goroutines, in the heap. After a refusal, net/http waits for 500 ms before
+// it closes the connection, so how many goroutines there are at once depends on how
+// fast the clients are.
+func startMany() {
+	var group sync.WaitGroup
+	release := make(chan struct{})
+	for range 20_000 {
+		group.Go(func() { <-release })
+	}
+	close(release)
+	group.Wait()
+}
+
 // TestSoak serves many requests of each kind.
 func TestSoak(t *testing.T) {
+	startMany()
 	for i := range kinds {
 		for _, proto := range kinds[i].protos {
 			t.Run(kinds[i].desc+", HTTP/"+proto, func(t *testing.T) { kinds[i].soak(t, proto) })
