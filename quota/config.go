@@ -2,7 +2,9 @@ package quota
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -100,6 +102,9 @@ func (c Config) validate() error {
 	errs := c.Rate.validate()
 	if strings.ContainsFunc(c.Name, func(r rune) bool { return r < ' ' || r > '~' }) {
 		errs = append(errs, errors.New("Name must be printable ASCII"))
+	}
+	if v := reflect.ValueOf(c.Store); v.Kind() == reflect.Pointer && v.IsNil() { // it would panic at the first request
+		errs = append(errs, fmt.Errorf("Store must not be a nil %T", c.Store))
 	}
 	if c.MaxKeys < 0 {
 		errs = append(errs, errors.New("MaxKeys must not be negative"))

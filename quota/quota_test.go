@@ -41,6 +41,8 @@ func body(t *testing.T, res *http.Response) string {
 func TestNewNamesEveryBadField(t *testing.T) {
 	require.PanicsWithValue(t, "quota: Rate.Requests must be positive; Rate.Per must be positive; Rate.Burst must not be negative; Name must be printable ASCII; MaxKeys must not be negative",
 		func() { quota.New(quota.Config{Rate: quota.Rate{Burst: -1}, Name: "naïve", MaxKeys: -1}) })
+	require.PanicsWithValue(t, "quota: Store must not be a nil *quota_test.shared; MaxKeys must not be negative",
+		func() { quota.New(quota.Config{Rate: perMinute, Store: (*shared)(nil), MaxKeys: -1}) })
 	require.PanicsWithValue(t, "quota: Name must be printable ASCII", func() { quota.New(quota.Config{Rate: perMinute, Name: "a\nb"}) })
 	require.PanicsWithValue(t, "quota: ByAddress: the prefix of 10.0.0.0 has no valid length",
 		func() { quota.ByAddress(netip.PrefixFrom(netip.MustParseAddr("10.0.0.0"), 33)) })

@@ -2,6 +2,7 @@ package bulwarkecho
 
 import (
 	"net/http"
+	"reflect"
 
 	"github.com/labstack/echo/v5"
 )
@@ -14,13 +15,20 @@ type Mapper interface {
 	Note(*http.Request, error)
 }
 
+// isNil reports whether errs is nil or a nil pointer, which would panic at the first
+// error.
+func isNil(errs Mapper) bool {
+	v := reflect.ValueOf(errs)
+	return errs == nil || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // ErrorHandler returns a value for Echo's HTTPErrorHandler field that passes errors
 // to errs.Write. If the response is already committed, the error is passed to
 // errs.Note instead. That happens because some Echo middleware calls the error
 // handler and also returns the error, so the handler is called twice for one
 // request. ErrorHandler panics if errs is nil.
 func ErrorHandler(errs Mapper) echo.HTTPErrorHandler {
-	if errs == nil {
+	if isNil(errs) {
 		panic("bulwarkecho: ErrorHandler: mapper is nil")
 	}
 	return func(c *echo.Context, err error) {

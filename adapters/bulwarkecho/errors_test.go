@@ -105,5 +105,6 @@ func TestErrorHandlerRendersOnce(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	assert.PanicsWithValue(t, "bulwarkecho: ErrorHandler: mapper is nil", func() { bulwarkecho.ErrorHandler(nil) })
+	assert.PanicsWithValue(t, "bulwarkecho: ErrorHandler: mapper is nil", func() { bulwarkecho.ErrorHandler((*spyMapper)(nil)) })
 	assert.PanicsWithValue(t, "bulwarkecho: Wrap: middleware is nil", func() { bulwarkecho.Wrap(nil) })
 }

@@ -2,6 +2,7 @@ package bulwarkgin
 
 import (
 	"net/http"
+	"reflect"
 
 	"github.com/gin-gonic/gin"
 )
@@ -14,6 +15,13 @@ type Mapper interface {
 	Note(*http.Request, error)
 }
 
+// isNil reports whether errs is nil or a nil pointer, which would panic at the first
+// error.
+func isNil(errs Mapper) bool {
+	v := reflect.ValueOf(errs)
+	return errs == nil || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // Errors is middleware that responds to the errors of handlers. When the handlers
 // have returned without writing a response, it passes the last of c.Errors to
 // errs.Write. If a handler has written a response, the error is passed to errs.Note
@@ -22,7 +30,7 @@ type Mapper interface {
 //
 // Errors also sets the request's Pattern to c.FullPath. It panics if errs is nil.
 func Errors(errs Mapper) gin.HandlerFunc {
-	if errs == nil {
+	if isNil(errs) {
 		panic("bulwarkgin: Errors: mapper is nil")
 	}
 	return func(c *gin.Context) {

@@ -122,6 +122,7 @@ func TestPatternIsKnownBeforeTheHandlers(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	assert.PanicsWithValue(t, "bulwarkgin: Errors: mapper is nil", func() { bulwarkgin.Errors(nil) })
+	assert.PanicsWithValue(t, "bulwarkgin: Errors: mapper is nil", func() { bulwarkgin.Errors((*spyMapper)(nil)) })
 	assert.PanicsWithValue(t, "bulwarkgin: Handler: handler is nil", func() { bulwarkgin.Handler(nil) })
 	assert.PanicsWithValue(t, "bulwarkgin: Wrap: middleware is nil", func() { bulwarkgin.Wrap(nil) })
 }

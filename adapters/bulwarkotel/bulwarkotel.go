@@ -3,8 +3,10 @@ package bulwarkotel
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -44,6 +46,9 @@ func (c Config) withDefaults() Config {
 
 func (c Config) validate() error {
 	var texts []string
+	if v := reflect.ValueOf(c.MeterProvider); v.Kind() == reflect.Pointer && v.IsNil() {
+		texts = append(texts, fmt.Sprintf("MeterProvider must not be a nil %T", c.MeterProvider))
+	}
 	if c.Scheme != "" && c.Scheme != "http" && c.Scheme != "https" {
 		texts = append(texts, "Scheme must be http or https")
 	}

@@ -306,8 +306,8 @@ func TestConfiguredScheme(t *testing.T) {
 }
 
 func TestConfigIsValidated(t *testing.T) {
-	assert.PanicsWithValue(t, "bulwarkotel: Scheme must be http or https; MaxServers must not be negative", func() {
-		bulwarkotel.New(bulwarkotel.Config{Scheme: "ftp", MaxServers: -1})
+	assert.PanicsWithValue(t, "bulwarkotel: MeterProvider must not be a nil *metric.MeterProvider; Scheme must be http or https; MaxServers must not be negative", func() {
+		bulwarkotel.New(bulwarkotel.Config{MeterProvider: (*sdkmetric.MeterProvider)(nil), Scheme: "ftp", MaxServers: -1})
 	})
 	assert.NotPanics(t, func() { bulwarkotel.New(bulwarkotel.Config{}) }, "the global provider")
 }

@@ -2,7 +2,9 @@ package bulwarkprometheus
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -66,6 +68,7 @@ func (c Config) validate() error {
 		wrong bool
 		text  string
 	}{
+		{isNil(c.Registerer), fmt.Sprintf("Registerer must not be a nil %T", c.Registerer)},
 		{c.Scheme != "" && c.Scheme != "http" && c.Scheme != "https", "Scheme must be http or https"},
 		{c.Buckets != nil && len(c.Buckets) == 0, "Buckets must not be empty"},
 		{!rising(c.Buckets), "Buckets must rise"},
@@ -79,6 +82,11 @@ func (c Config) validate() error {
 		return nil
 	}
 	return errors.New(strings.Join(texts, "; "))
+}
+
+func isNil(r prometheus.Registerer) bool {
+	v := reflect.ValueOf(r)
+	return v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // rising reports whether the buckets are in rising order. It returns false if there

@@ -133,8 +133,8 @@ func (c *convention) check(t *testing.T, kind dto.MetricType, m *dto.Metric) {
 }
 
 func TestConfigIsValidated(t *testing.T) {
-	assert.PanicsWithValue(t, "bulwarkprometheus: Scheme must be http or https; Buckets must rise; MaxServers must not be negative", func() {
-		bulwarkprometheus.New(bulwarkprometheus.Config{Scheme: "ftp", Buckets: []float64{1, 1}, MaxServers: -1})
+	assert.PanicsWithValue(t, "bulwarkprometheus: Registerer must not be a nil *prometheus.Registry; Scheme must be http or https; Buckets must rise; MaxServers must not be negative", func() {
+		bulwarkprometheus.New(bulwarkprometheus.Config{Registerer: (*prometheus.Registry)(nil), Scheme: "ftp", Buckets: []float64{1, 1}, MaxServers: -1})
 	})
 	assert.PanicsWithValue(t, "bulwarkprometheus: Buckets must not be empty", func() {
 		bulwarkprometheus.New(bulwarkprometheus.Config{Buckets: []float64{}})

@@ -3,6 +3,8 @@ package bulwarkredis
 import (
 	"context"
 	"errors"
+	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -61,6 +63,8 @@ func (c Config) validate() error {
 		text  string
 	}{
 		{c.Client == nil, "Client is required"},
+		{isNil(c.Client), fmt.Sprintf("Client must not be a nil %T", c.Client)},
+		{isNil(c.Fallback), fmt.Sprintf("Fallback must not be a nil %T", c.Fallback)},
 		{c.Timeout < 0, "Timeout must not be negative"},
 		{c.Replicas < 0, "Replicas must not be negative"},
 		{c.Replicas > 0 && c.Fallback != nil, "Replicas has no effect with a Fallback"},
@@ -73,4 +77,11 @@ func (c Config) validate() error {
 		return nil
 	}
 	return errors.New(strings.Join(texts, "; "))
+}
+
+// isNil reports whether v is a nil pointer. Such a Client would panic at each
+// decision, and Fallback would decide without a word.
+func isNil(v any) bool {
+	r := reflect.ValueOf(v)
+	return r.Kind() == reflect.Pointer && r.IsNil()
 }

@@ -65,6 +65,10 @@ func TestNewStoreNamesEveryBadField(t *testing.T) {
 		func() { bulwarkredis.NewStore(bulwarkredis.Config{Timeout: -1, Replicas: -1}) })
 	require.PanicsWithValue(t, "bulwarkredis: Client is required; Replicas has no effect with a Fallback",
 		func() { bulwarkredis.NewStore(bulwarkredis.Config{Fallback: quota.NewMemoryStore(0), Replicas: 2}) })
+	require.PanicsWithValue(t, "bulwarkredis: Client must not be a nil *redis.Client; Fallback must not be a nil *bulwarkredis_test.fallback",
+		func() {
+			bulwarkredis.NewStore(bulwarkredis.Config{Client: (*redis.Client)(nil), Fallback: (*fallback)(nil)})
+		})
 }
 
 func TestTake(t *testing.T) {
