@@ -63,18 +63,20 @@ func (p *places) take() bool {
 
 // Bounds on the number of shards. There must be so many that cores rarely contend,
 // but so few that each has room for uneven hashing. A shard must be small, so that
-// it is locked only for microseconds when its table grows.
+// it is locked only for microseconds when its table grows. mostShards take 32 MB, and
+// are enough for a billion keys.
 const (
 	shardsPerCore = 16
 	leastPerShard = 64
 	mostPerShard  = 4096
+	mostShards    = 1 << 18
 )
 
 func newMemory(maxKeys int) *memory {
 	if maxKeys == 0 {
 		maxKeys = defaultMaxKeys
 	}
-	n := max(maxKeys/mostPerShard, min(shardsPerCore*runtime.GOMAXPROCS(0), maxKeys/leastPerShard), 1)
+	n := max(min(maxKeys/mostPerShard, mostShards), min(shardsPerCore*runtime.GOMAXPROCS(0), maxKeys/leastPerShard), 1)
 	n = 1 << bits.Len(uint(n-1))
 	return &memory{
 		shards: make([]shard, n),

@@ -249,6 +249,20 @@ func TestAllKeysUpToTheBoundAreRemembered(t *testing.T) {
 	}
 }
 
+// Any bound on the keys is possible: the table grows only with the keys that there
+// are.
+func TestTheLargestBound(t *testing.T) {
+	r := quota.Rate{Requests: 1, Per: time.Hour}
+	store := quota.NewMemoryStore(math.MaxInt)
+	for _, want := range []bool{true, false} {
+		for i := range 1000 {
+			res, err := store.Take(t.Context(), strconv.Itoa(i), 1, r)
+			require.NoError(t, err)
+			require.Equal(t, want, res.Allowed)
+		}
+	}
+}
+
 // Keys whose bucket is full are replaced.
 func TestIdleKeysAreReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
