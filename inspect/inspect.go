@@ -11,8 +11,9 @@ import (
 // its documented default.
 type Config struct {
 	// MaxEntries is the maximum number of requests in flight that are listed. Each
-	// takes about 150 bytes. It is rounded up to a power of two. More requests are
-	// served and counted, but not listed. Default 0: 16384.
+	// takes about 150 bytes. It is rounded up to a power of two, to at least 256. More
+	// requests are served and counted, but not listed. It must be at most 1<<24.
+	// Default 0: 16384.
 	MaxEntries int
 
 	// NoStacks turns off profiler labels, and with them stacks. See "Labels" in the
@@ -20,7 +21,10 @@ type Config struct {
 	NoStacks bool
 }
 
-const defaultMaxEntries = 16384
+const (
+	defaultMaxEntries = 16384
+	mostEntries       = 1 << 24
+)
 
 // An Inspector records the requests that pass through its Middleware, and serves
 // the page that shows them. [New] returns one. It is safe for concurrent use.
@@ -34,8 +38,11 @@ type Inspector struct {
 
 // New returns an Inspector. New starts no goroutine. It panics if cfg is wrong.
 func New(cfg Config) *Inspector {
-	if cfg.MaxEntries < 0 {
+	switch {
+	case cfg.MaxEntries < 0:
 		panic("inspect: MaxEntries must not be negative")
+	case cfg.MaxEntries > mostEntries:
+		panic("inspect: MaxEntries must be at most 1<<24")
 	}
 	if cfg.MaxEntries == 0 {
 		cfg.MaxEntries = defaultMaxEntries

@@ -3,6 +3,7 @@ package inspect_test
 import (
 	"io"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -326,6 +327,8 @@ func TestReadOnly(t *testing.T) {
 
 func TestWrongConfig(t *testing.T) {
 	assert.PanicsWithValue(t, "inspect: MaxEntries must not be negative", func() { inspect.New(inspect.Config{MaxEntries: -1}) })
+	assert.PanicsWithValue(t, "inspect: MaxEntries must be at most 1<<24", func() { inspect.New(inspect.Config{MaxEntries: math.MaxInt}) })
+	assert.NotPanics(t, func() { inspect.New(inspect.Config{MaxEntries: 1 << 24}) })
 }
 
 // A key names one request, and nothing after that has ended.
