@@ -122,6 +122,32 @@ func (f *failing) Take(ctx context.Context, key string, cost int, r quota.Rate) 
 	return f.Store.Take(ctx, key, cost, r)
 }
 
+// times is a Store that does what the documentation of Store says, and no more.
+type times struct {
+	mu   sync.Mutex
+	full map[string]time.Time
+}
+
+func (s *times) Take(_ context.Context, key string, cost int, r quota.Rate) (quota.Result, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now, each, burst := time.Now(), r.Per/time.Duration(r.Requests), r.Burst
+	if burst == 0 {
+		burst = r.Requests
+	}
+	most := time.Duration(min(burst, int(math.MaxInt64/each))) * each
+	full := s.full[key]
+	if full.Before(now) {
+		full = now
+	}
+	full = full.Add(time.Duration(cost) * each)
+	if wait := full.Sub(now) - most; cost >= 0 && wait > 0 {
+		return quota.Result{RetryAfter: wait}, nil
+	}
+	s.full[key] = full
+	return quota.Result{Allowed: true, Remaining: int(max(0, most-full.Sub(now)) / each), ResetAfter: full.Sub(now)}, nil
+}
+
 // A request that one policy refuses counts for none.
 func TestRefusedRequestTakesFromNoPolicy(t *testing.T) {
 	wide := quota.Config{Rate: quota.Rate{Requests: 10, Per: time.Minute}, Name: "wide"}
@@ -138,28 +164,41 @@ func TestRefusedRequestTakesFromNoPolicy(t *testing.T) {
 	} {
 		t.Run(tt.desc, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				store := quota.NewMemoryStore(0)
-				var h http.Handler = http.HandlerFunc(ok)
-				for i := range tt.chain {
-					cfg := tt.chain[len(tt.chain)-1-i]
-					cfg.Store = store
-					h = quota.New(cfg)(h)
-				}
-				for i := range 20 {
-					want := 429
-					if i < 2 {
-						want = 200
+				for _, store := range []quota.Store{quota.NewMemoryStore(0), &times{full: map[string]time.Time{}}} {
+					var h http.Handler = http.HandlerFunc(ok)
+					for i := range tt.chain {
+						cfg := tt.chain[len(tt.chain)-1-i]
+						cfg.Store = store
+						h = quota.New(cfg)(h)
 					}
-					require.Equal(t, want, ask(h).StatusCode)
-				}
-				for _, cfg := range tt.chain {
-					res, err := store.Take(t.Context(), cfg.Name+":192.0.2.1", 0, cfg.Rate)
-					require.NoError(t, err)
-					require.Equal(t, cfg.Rate.Requests-2, res.Remaining, cfg.Name)
+					for i := range 20 {
+						want := 429
+						if i < 2 {
+							want = 200
+						}
+						require.Equal(t, want, ask(h).StatusCode)
+					}
+					for _, cfg := range tt.chain {
+						res, err := store.Take(t.Context(), cfg.Name+":192.0.2.1", 0, cfg.Rate)
+						require.NoError(t, err)
+						require.Equal(t, cfg.Rate.Requests-2, res.Remaining, cfg.Name)
+					}
 				}
 			})
 		})
 	}
+}
+
+func TestDebtInAStoreOfYourOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := quota.New(quota.Config{Rate: quota.Rate{Requests: 10, Per: time.Minute}, Store: &times{full: map[string]time.Time{}}})(charging(99))
+		require.Equal(t, 200, ask(h).StatusCode)
+		res := ask(h)
+		require.Equal(t, 429, res.StatusCode)
+		require.Equal(t, "546", res.Header.Get("Retry-After"), "91 × 6 s")
+		time.Sleep(546 * time.Second)
+		require.Equal(t, 200, ask(h).StatusCode)
+	})
 }
 
 func TestTwoPoliciesInTheHeaders(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 // Retry-After is the number of seconds, rounded up, after which the same request
 // will be allowed if the client sends no other request. There is no Retry-After if
 // the request can never be allowed. The response to every request that was counted
-// has the headers of draft-ietf-httpapi-ratelimit-headers:
+// has the headers of draft-ietf-httpapi-ratelimit-headers, except for a response that
+// package timeout sends at a deadline outside the policy:
 //
 //	RateLimit-Policy: "default";q=100;w=60
 //	RateLimit: "default";r=99;t=1
@@ -31,6 +32,10 @@ import (
 // the outer policies. Until then other requests of the same client may be refused
 // that would otherwise be allowed. A client never gets more than its rate. Policies
 // that share a Store need different Names.
+//
+// The policy that refuses a request does not ask the policies inside it, so its
+// Retry-After is true only for itself and for the policies outside. So put the policy
+// with the longest Per outermost.
 func New(cfg Config) func(http.Handler) http.Handler {
 	if err := cfg.validate(); err != nil {
 		panic("quota: " + err.Error())

@@ -6,6 +6,12 @@ import (
 )
 
 // Store keeps the buckets. It must be safe for concurrent use.
+//
+// For each key a Store keeps the time at which the bucket will be full, and not the
+// number of requests in it, because r differs between calls for the same key:
+// [Charge] passes the largest Burst, and a policy that gives back a part of a cost
+// passes a shorter Per. Taking n moves that time by n × r.Per / r.Requests, and giving
+// back n moves it back by as much, but not before now.
 type Store interface {
 	// Take takes cost from the bucket of key if the bucket holds that much, and
 	// otherwise nothing. The bucket of a new key is full. A full bucket holds r.Burst,
