@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/bulwark-go/bulwark/quota"
 )
@@ -66,7 +67,7 @@ func (s *store) Take(ctx context.Context, key string, cost int, r quota.Rate) (q
 	}
 	a, err := s.ask(key, cost, r)
 	if err != nil {
-		s.breaker.RecordFailure()
+		s.record(err)
 		if s.OnError != nil {
 			s.OnError(ctx, err)
 		}
@@ -84,6 +85,17 @@ func (s *store) Take(ctx context.Context, key string, cost int, r quota.Rate) (q
 		s.refused.add(key, cost, r, res)
 	}
 	return res, nil
+}
+
+// record tells the circuit breaker about an error. A value that another program has
+// written is an error of one key only: the server responds, and decides about all
+// other keys.
+func (s *store) record(err error) {
+	if errors.Is(err, errValue) || redis.HasErrorPrefix(err, "WRONGTYPE") {
+		s.breaker.RecordSuccess()
+		return
+	}
+	s.breaker.RecordFailure()
 }
 
 // ask waits for the server's decision.

@@ -2,6 +2,7 @@ package bulwarkredis
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -125,6 +126,9 @@ type answer struct {
 	us, num int64 // the time until the bucket is full
 }
 
+// errValue is the error if the value of a key is not one that the script has written.
+var errValue = errors.New("bulwarkredis: the value of the key is not a bucket")
+
 func newAnswer(v any, err error) (answer, error) {
 	if err != nil {
 		return answer{}, err
@@ -138,7 +142,7 @@ func newAnswer(v any, err error) (answer, error) {
 			n[i], ok = list[i].(int64)
 		}
 		if !ok || n[i] < 0 || n[i] > most[i] {
-			return answer{}, fmt.Errorf("bulwarkredis: the script returned %v", v)
+			return answer{}, fmt.Errorf("%w: the script returned %v", errValue, v)
 		}
 	}
 	return answer{n[0] == 1, n[1], n[2]}, nil

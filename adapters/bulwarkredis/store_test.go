@@ -330,6 +330,14 @@ func TestKeysOfOthers(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, res.Allowed, "the fallback decides")
 	require.EqualValues(t, 1, failures.Load())
+	require.NoError(t, c.Set(t.Context(), "quota:large", "99999999999999999999 0", 0).Err())
+	for range 20 { // the circuit breaker would open
+		for _, key := range []string{"list", "large"} {
+			_, err = store.Take(t.Context(), key, 1, r)
+			require.NoError(t, err)
+		}
+	}
+	require.EqualValues(t, 41, failures.Load())
 	res, err = store.Take(t.Context(), "text", 1, r)
 	require.NoError(t, err)
 	require.Equal(t, 1, res.Remaining, "a text that is no bucket is replaced")
