@@ -55,6 +55,9 @@ type Result struct {
 // Stall sends only the first n bytes of the body, and waits for the response.
 func (c Client) Stall(t testing.TB, r *http.Request, n int) Result {
 	t.Helper()
+	if n < 0 {
+		t.Fatalf("bulwarktest: Stall after %d bytes", n)
+	}
 	if r.ContentLength >= 0 && int64(n) >= r.ContentLength {
 		t.Fatalf("bulwarktest: Stall after %d bytes needs a longer body than %d", n, r.ContentLength)
 	}
@@ -89,6 +92,9 @@ func (c Client) Vanish(t testing.TB, r *http.Request, leave <-chan struct{}) {
 // larger.
 func (c Client) ReadSlowly(t testing.TB, r *http.Request, n int, every time.Duration) Result {
 	t.Helper()
+	if n <= 0 {
+		t.Fatalf("bulwarktest: ReadSlowly of %d bytes at a time", n)
+	}
 	return c.do(t, r, behavior{slow: n, pause: every})
 }
 

@@ -1,8 +1,10 @@
 package bulwarktest_test
 
 import (
+	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -217,17 +219,40 @@ func TestMisuseIsFatal(t *testing.T) {
 	never := make(chan struct{})
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(s.Close)
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler()) // without HTTP/2
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
 	impatient := bulwarktest.Client{Patience: 20 * time.Millisecond}
 	for _, tc := range []struct {
 		want string
 		call func(testing.TB)
 	}{
 		{"Stall after 4 bytes needs a longer body than 4", func(t testing.TB) { bulwarktest.Client{}.Stall(t, request(t, "POST", s.URL, "1234"), 4) }},
+		{"Stall after -1 bytes", func(t testing.TB) { bulwarktest.Client{}.Stall(t, request(t, "POST", s.URL, "1234"), -1) }},
+		{"ReadSlowly of 0 bytes at a time", func(t testing.TB) { bulwarktest.Client{}.ReadSlowly(t, request(t, "GET", s.URL, ""), 0, 0) }},
 		{"HTTP10 needs a Client without HTTP2", func(t testing.TB) { bulwarktest.Client{HTTP2: true}.HTTP10(t, request(t, "GET", s.URL, "")) }},
 		{"Pipeline needs a Client without HTTP2", func(t testing.TB) { bulwarktest.Client{HTTP2: true}.Pipeline(t, request(t, "GET", s.URL, "")) }},
 		{"Pipeline needs a request", func(t testing.TB) { bulwarktest.Client{}.Pipeline(t) }},
 		{"Vanish: leave was not closed within Patience", func(t testing.TB) { impatient.Vanish(t, request(t, "GET", s.URL, ""), never) }},
 		{"connection refused", func(t testing.TB) { bulwarktest.Client{}.HalfClose(t, request(t, "GET", "http://127.0.0.1:1", "")) }},
+		{"dial tcp 127.0.0.1:1: connect: connection refused", func(t testing.TB) {
+			bulwarktest.Client{HTTP2: true}.HalfClose(t, request(t, "GET", "http://127.0.0.1:1", ""))
+		}},
+		{"127.0.0.1:1", func(t testing.TB) {
+			bulwarktest.Client{HTTP2: true}.Vanish(t, request(t, "GET", "https://127.0.0.1:1", ""), never)
+		}},
+		{"unsupported protocol scheme", func(t testing.TB) {
+			bulwarktest.Client{HTTP2: true}.HalfClose(t, request(t, "GET", "ftp://127.0.0.1:1", ""))
+		}},
+		{"no application protocol", func(t testing.TB) { bulwarktest.Client{HTTP2: true}.HalfClose(t, request(t, "GET", secure.URL, "")) }},
+		{"no complete response within Patience", func(t testing.TB) {
+			silent := bulwarktest.Client{HTTP2: true, Patience: time.Millisecond, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}}
+			silent.HalfClose(t, request(t, "GET", s.URL, ""))
+		}},
 		{"reading the request body: EOF in the middle", func(t testing.TB) {
 			r := request(t, "POST", s.URL, "")
 			r.Body = io.NopCloser(io.MultiReader(strings.NewReader("a"), failing{}))

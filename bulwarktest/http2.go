@@ -27,6 +27,8 @@ func (c Client) http2(t testing.TB, r *http.Request, b behavior) Result {
 	if b.leave != nil {
 		ctx = c.leaving(ctx, cancel, b.leave)
 	}
+	connected := false // RoundTrip gets a connection before it returns
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected = true }})
 	out := r.Clone(ctx)
 	out.RequestURI, out.Body = "", http.NoBody
 	if len(data) > 0 {
@@ -38,6 +40,9 @@ func (c Client) http2(t testing.TB, r *http.Request, b behavior) Result {
 		defer func() { _ = body.Close() }()
 	}
 	res, err := transport.RoundTrip(out)
+	if err != nil && !connected {
+		t.Fatalf("bulwarktest: %v", cause(ctx, err))
+	}
 	if b.leave != nil {
 		<-ctx.Done() // wait also if there already was a response
 		if errors.Is(context.Cause(ctx), errPatience) {
