@@ -17,7 +17,7 @@ import (
 
 type Order struct {
 	Email string `json:"email" validate:"required,email"`
-	Items []Item `json:"items" validate:"min=1,dive"`
+	Items []Item `json:"items" validate:"min=1,max=100,dive"`
 }
 
 type Item struct {
@@ -172,6 +172,15 @@ func TestHostileKey(t *testing.T) {
 			assert.Len(t, fields(t, body{map[string]int{strings.Repeat(key, times): 0}}), 1, "%q", key)
 		}
 	}
+}
+
+// A response is not many times as long as the request.
+func TestManyFields(t *testing.T) {
+	got := fields(t, struct {
+		N []int `json:"n" validate:"dive,min=1"`
+	}{make([]int, 1000)})
+	assert.Len(t, got, 100)
+	assert.Equal(t, "/n/99", got[99].Pointer)
 }
 
 // An error that is not the fault of the input is not sent to the client.
