@@ -14,7 +14,11 @@ import (
 // the connection comes from a trusted proxy, that is the address that the proxy
 // reports in X-Forwarded-For or Forwarded. Entries are read from right to left, up
 // to the first one that is not a trusted proxy, so a client cannot choose its key.
-// The zero Prefix stands for proxies that connect over a Unix socket.
+// If a request has both headers and they disagree, it counts for the proxy, because
+// one of them is the client's. So let the proxy remove the header that it does not
+// set, or each client can use the bucket of the proxy besides its own. Do not list a
+// proxy that sets neither. The zero Prefix stands for proxies that connect over a Unix
+// socket.
 //
 // All addresses of an IPv6 /64 have the same key, because one client usually has all
 // of them. IPv4-mapped IPv6 addresses count as IPv4. Clients without a known address,

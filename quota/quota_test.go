@@ -209,6 +209,11 @@ func TestByAddress(t *testing.T) {
 			require.Equal(t, tt.want, quota.ByAddress(trusted)(r))
 		})
 	}
+	r := httptest.NewRequest("GET", "/", nil)
+	r.RemoteAddr = "10.0.0.1:80"
+	r.Header.Set("X-Forwarded-For", "192.0.2.9")
+	r.Header.Set("Forwarded", "for=6.6.6.6")
+	require.Equal(t, "10.0.0.1", quota.ByAddress(trusted)(r), "one of the headers is the client's")
 }
 
 func TestErrorHandler(t *testing.T) {
