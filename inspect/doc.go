@@ -63,7 +63,7 @@
 //	  left                     the time until the deadline; negative after it, null without one
 //	interval                   the length of an interval of the lists below
 //	routes[]                   the busiest route first; at most 100, and one for all others
-//	  route                    the pattern
+//	  route                    the pattern, for the query
 //	  in_flight, abandoned
 //	  outcomes                 the number of requests for each outcome in the last ten minutes
 //	  rate, failed, p50, p99   one number for each interval, the oldest first: requests a

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -92,6 +93,33 @@ func TestManyRoutes(t *testing.T) {
 		assert.Equal(t, 1000, total)
 		assert.Equal(t, "(other routes)", routes[0].Route)
 	})
+}
+
+// The bound holds for the routes of requests in flight, too, and counts all of them.
+func TestManyRoutesInFlight(t *testing.T) {
+	in := inspect.New(inspect.Config{})
+	release := newGate()
+	defer release.open()
+	const n = 300
+	mux := http.NewServeMux()
+	for i := range n {
+		mux.HandleFunc(fmt.Sprint("/", i), release.wait)
+	}
+	h := in.Middleware(mux)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() { serve(h, fmt.Sprint("/", i)) })
+	}
+	r := eventually(t, in, func(r report) bool { return r.InFlight == n })
+	assert.Len(t, r.Routes, 101)
+	assert.Equal(t, "(other routes)", r.Routes[0].Route)
+	total := 0
+	for _, one := range r.Routes {
+		total += one.InFlight
+	}
+	assert.Equal(t, n, total)
+	release.open()
+	all.Wait()
 }
 
 // The last failures have the cause from the log record. Many failures of one kind do

@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"cmp"
+	"maps"
 	"runtime"
 	"slices"
 	"time"
@@ -110,13 +111,45 @@ func (s *stats) routesAt(at time.Duration, inFlight map[string]*route) []*route 
 		}
 		r.fill(one.past)
 	}
-	all := make([]*route, 0, len(inFlight))
-	for _, r := range inFlight {
-		all = append(all, r)
+	return s.bounded(slices.SortedFunc(maps.Values(inFlight), busiest))
+}
+
+func busiest(a, b *route) int {
+	return cmp.Or(cmp.Compare(b.InFlight, a.InFlight), cmp.Compare(b.lately.total(), a.lately.total()), cmp.Compare(a.Route, b.Route))
+}
+
+// bounded counts the routes beyond maxRoutes together with the other routes. A route
+// of which a request has ended is kept, because s has at most maxRoutes of these.
+func (s *stats) bounded(all []*route) []*route {
+	if len(all) <= maxRoutes {
+		return all
 	}
-	slices.SortFunc(all, func(a, b *route) int {
-		return cmp.Or(cmp.Compare(b.InFlight, a.InFlight), cmp.Compare(b.lately.total(), a.lately.total()), cmp.Compare(a.Route, b.Route))
+	other := &route{Route: s.other.pattern}
+	room := maxRoutes
+	for _, r := range all {
+		switch {
+		case r.Route == other.Route:
+			other = r
+		case r.Outcomes != nil:
+			room--
+		}
+	}
+	all = slices.DeleteFunc(all, func(r *route) bool {
+		switch {
+		case r == other:
+			return true
+		case r.Outcomes != nil:
+			return false
+		case room > 0:
+			room--
+			return false
+		}
+		other.InFlight += r.InFlight
+		other.Abandoned += r.Abandoned
+		return true
 	})
+	all = append(all, other)
+	slices.SortFunc(all, busiest)
 	return all
 }
 
