@@ -189,6 +189,23 @@ func TestRefusedRequestTakesFromNoPolicy(t *testing.T) {
 	}
 }
 
+// Shadow reports the requests that would be refused without it. A request that is
+// served only because of Shadow adds nothing to the debt.
+func TestShadowRefusesTheSameRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := quota.Config{Rate: quota.Rate{Requests: 60, Per: time.Minute, Burst: 5}}
+		enforced, _ := records(quota.New(cfg)(charging(3)))
+		cfg.Shadow = true
+		shadow, recs := records(quota.New(cfg)(charging(3)))
+		for i := range 30 {
+			refused := ask(enforced).StatusCode == 429
+			require.Equal(t, 200, ask(shadow).StatusCode)
+			require.Equal(t, refused, len(recs()[i].Remarks) > 0, "request %d", i)
+			time.Sleep(time.Second)
+		}
+	})
+}
+
 func TestDebtInAStoreOfYourOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := quota.New(quota.Config{Rate: quota.Rate{Requests: 10, Per: time.Minute}, Store: &times{full: map[string]time.Time{}}})(charging(99))

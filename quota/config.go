@@ -39,9 +39,9 @@ type Config struct {
 	// responses. Default false: they are sent.
 	NoHeaders bool
 
-	// Shadow only reports what would be refused: such a request is served, and its
-	// log record has a remark. No RateLimit headers are sent. Default false:
-	// requests are refused.
+	// Shadow only reports what would be refused: such a request is served and does not
+	// count, and its log record has a remark. No RateLimit headers are sent. Default
+	// false: requests are refused.
 	Shadow bool
 
 	// ErrorHandler writes the response to a refused request. err is an *Error.

@@ -97,6 +97,8 @@ func (h *handler) decide(w http.ResponseWriter, r *http.Request, key string, cos
 		}
 	case h.Shadow:
 		remark(r, h.refusal(key, cost, res))
+		h.next.ServeHTTP(w, r) // without t: Charge must not add to the debt what would not have happened
+		return
 	default:
 		t.outer.undo()
 		h.refuse(w, r, h.refusal(key, cost, res), res)
