@@ -42,6 +42,9 @@ func describe(x *exchange.Exchange, pattern string) described {
 	if d := x.Describer(); d != nil {
 		return described(d.Describe(pattern))
 	}
+	if i := strings.IndexAny(pattern, " \t/"); i >= 0 && pattern[i] != '/' { // the pattern begins with the method
+		pattern = strings.TrimLeft(pattern[i:], " \t")
+	}
 	d := described{Method: "_OTHER", Route: pattern}
 	switch m := x.Original().Method; m {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
