@@ -62,7 +62,8 @@ func (c Config) validate() error {
 }
 
 // Telemetry has the instruments. [New] returns one. It is safe for concurrent use
-// and must not be copied.
+// and must not be copied. All servers and clients with the same MeterProvider must
+// share one Telemetry: of several, the SDK reports the active requests of only one.
 type Telemetry struct {
 	server  server
 	client  client

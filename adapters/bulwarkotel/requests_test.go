@@ -130,6 +130,16 @@ func TestActiveRequests(t *testing.T) {
 	assert.Equal(t, map[string]int{"http.request.method=_OTHER,url.scheme=http": 0}, points(t, s.reader, "http.server.active_requests"))
 }
 
+// Two servers that share a Telemetry count together.
+func TestActiveRequestsOfTwoServers(t *testing.T) {
+	reader := sdkmetric.NewManualReader()
+	telemetry := bulwarkotel.New(bulwarkotel.Config{MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))})
+	for range 2 {
+		telemetry.Server(logging.Config{}).OnStart(t.Context(), logging.Record{Method: http.MethodGet, Scheme: "http"})
+	}
+	assert.Equal(t, map[string]int{"http.request.method=GET,url.scheme=http": 2}, points(t, reader, "http.server.active_requests"))
+}
+
 // hooks are the hooks of a server and of a client, without either.
 func hooks(t *testing.T, cfg bulwarkotel.Config) (logging.Config, logging.TransportConfig, sdkmetric.Reader) {
 	t.Helper()
