@@ -36,10 +36,17 @@ func (l *requestLog) enabled(ctx context.Context, level slog.Level) (on bool) {
 	return l.log.Enabled(ctx, level)
 }
 
-// started calls OnStart, which may replace the ids through Add.
-func (l *requestLog) started() {
+// begin observes the exchange and calls OnStart, which may replace the ids through
+// Add. The Record is made before another goroutine can find l and call Add, so the
+// ids are read without the lock.
+func (l *requestLog) begin() {
+	if l.OnStart == nil {
+		l.x.Observe(l)
+		return
+	}
 	rec := Record{Start: l.x.Start()}
-	l.setRequest(&rec, l.tracing())
+	l.setRequest(&rec, l.trace)
+	l.x.Observe(l)
 	defer l.reportPanic("Config.OnStart")
 	l.OnStart((*logContext)(l), rec)
 }

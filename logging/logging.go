@@ -58,10 +58,7 @@ func (h *handler) ServeExchange(x *exchange.Exchange, w http.ResponseWriter, r *
 	}
 	l := &requestLog{settings: h.settings, x: x}
 	l.capture(r)
-	x.Observe(l)
-	if h.OnStart != nil {
-		l.started()
-	}
+	l.begin()
 	if h.OnReturn != nil {
 		defer l.returned(r)
 	}

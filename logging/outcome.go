@@ -29,7 +29,10 @@ func (l *requestLog) setRequest(r *Record, tr trace) {
 	if l.original.TLS != nil {
 		r.Scheme = "https"
 	}
-	if l.hooks {
+	switch {
+	case l.plainPath:
+		r.Path = l.path
+	case l.hooks:
 		r.Path = clean(l.path)
 	}
 	if !l.knows(r.Method) {

@@ -30,6 +30,7 @@ type requestLog struct {
 	original           *http.Request // only its fields that no handler can change are read
 	more               *extras
 	disabled           bool        // there is no hook, and no level is enabled
+	plainPath          bool        // there is a hook, and clean would return path unchanged
 	sent               []slog.Attr // the listed headers of the response, as sent
 	last               [2]slog.Attr
 
@@ -89,6 +90,7 @@ func (l *requestLog) capture(r *http.Request) {
 		return
 	}
 	l.path, l.query = l.settings.query.scrubPath(r.URL.Path), r.URL.RawQuery
+	l.plainPath = l.hooks && len(l.path) <= maxValue && plain(l.path)
 	if l.Schema == GCP {
 		if escaped := r.URL.EscapedPath(); escaped != r.URL.Path {
 			l.ensureExtras().escaped = l.settings.query.scrubPath(escaped)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +88,29 @@ func TestOnStartKnowsTheRequest(t *testing.T) {
 		assert.Equal(t, scheme, end.Scheme)
 		assert.True(t, end.TraceSampled)
 	})
+}
+
+// The path in both Records is shortened and escaped, as in the log record.
+func TestHooksGetThePathAsItIsLogged(t *testing.T) {
+	long := "/" + strings.Repeat("x", 2<<10)
+	for path, want := range map[string]string{
+		"/users/7": "/users/7",
+		`/"a"`:     `/"a"`,
+		"/a\nb":    `/a\nb`,
+		"/a\x1b":   `/a\x1b`,
+		"/\u202e":  `/\u202e`,
+		long:       long[:1<<10-len("…")] + "…",
+	} {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.URL.Path = path
+		var cfg logging.Config
+		o := watch(&cfg)
+		m, _ := serve(t, cfg, r, func(http.ResponseWriter, *http.Request) {})
+		require.Len(t, o.starts(), 1)
+		assert.Equal(t, want, o.starts()[0].Path)
+		assert.Equal(t, want, o.next(t).Path)
+		assert.Equal(t, want, m["url.path"])
+	}
 }
 
 // Attributes that OnStart adds are in the log record, and in all that is logged for the
