@@ -114,7 +114,7 @@ func (t *Telemetry) Server(cfg logging.Config) logging.Config {
 	if cfg.KnownMethods == nil {
 		cfg.KnownMethods = slices.Clone(t.methods)
 	}
-	cfg.OnStart = both(t.server.started, cfg.OnStart)
+	cfg.OnStart, cfg.OnRecord = t.server.hooks(cfg.OnStart, cfg.OnRecord)
 	if onReturn := cfg.OnReturn; onReturn == nil {
 		cfg.OnReturn = returned
 	} else {
@@ -123,7 +123,6 @@ func (t *Telemetry) Server(cfg logging.Config) logging.Config {
 			onReturn(ctx, route, cause)
 		}
 	}
-	cfg.OnRecord = both(t.server.ended, cfg.OnRecord)
 	return cfg
 }
 
@@ -133,7 +132,6 @@ func (t *Telemetry) Client(cfg logging.TransportConfig) logging.TransportConfig 
 	if cfg.KnownMethods == nil {
 		cfg.KnownMethods = slices.Clone(t.methods)
 	}
-	cfg.OnStart = both(t.client.started, cfg.OnStart)
-	cfg.OnRecord = both(t.client.ended, cfg.OnRecord)
+	cfg.OnStart, cfg.OnRecord = t.client.hooks(cfg.OnStart, cfg.OnRecord)
 	return cfg
 }

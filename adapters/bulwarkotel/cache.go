@@ -7,27 +7,20 @@ import (
 )
 
 // cache keeps a value for each key.
-type cache[K key, V any] struct {
+type cache[K comparable, V any] struct {
 	mu    sync.Mutex
 	all   atomic.Pointer[map[K]*V] // a change replaces it by a changed copy
 	near  [places]atomic.Pointer[entry[K, V]]
 	keeps bool // keep all values, because there are few keys
 }
 
-// key is a key of a cache.
-type key interface {
-	comparable
-	// place returns a number that takes little time to compute and that few other
-	// keys have.
-	place() uint8
-}
-
-// places is the number of possible results of place. Each place has the first key
-// that was looked up there. To compare that key takes a fraction of the time to
-// hash its strings for the map.
+// places is the number of places. The place of a key is a number that takes little
+// time to compute and that few other keys have. Each place has the first key that
+// was looked up there. To compare that key takes a fraction of the time to hash its
+// strings for the map.
 const places = 256
 
-type entry[K key, V any] struct {
+type entry[K comparable, V any] struct {
 	key   K
 	value *V
 }
@@ -45,21 +38,22 @@ func (c *cache[K, V]) each(f func(*V)) {
 	}
 }
 
-// get returns the value of k. If there is none yet, newValue makes it.
-func (c *cache[K, V]) get(k K, newValue func(K) *V) *V {
-	near := &c.near[k.place()]
-	if e := near.Load(); e != nil && e.key == k {
+// get returns the value of k, whose place is given. If there is none yet, newValue
+// makes it. k is a pointer because to copy a key takes longer than to compare it.
+func (c *cache[K, V]) get(k *K, place uint8, newValue func(K) *V) *V {
+	near := &c.near[place]
+	if e := near.Load(); e != nil && e.key == *k {
 		return e.value
 	}
 	if all := c.all.Load(); all != nil {
-		if v, ok := (*all)[k]; ok {
+		if v, ok := (*all)[*k]; ok {
 			if near.Load() == nil {
-				near.Store(&entry[K, V]{k, v})
+				near.Store(&entry[K, V]{*k, v})
 			}
 			return v
 		}
 	}
-	return c.add(k, newValue)
+	return c.add(*k, newValue)
 }
 
 func (c *cache[K, V]) add(k K, newValue func(K) *V) *V {

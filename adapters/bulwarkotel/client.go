@@ -45,7 +45,7 @@ type callKey struct {
 	outcome       logging.Outcome
 }
 
-func (k callKey) place() uint8 {
+func (k *callKey) place() uint8 {
 	return ends(k.server.host) + 5*ends(k.method) + 17*uint8(k.status) + uint8(len(k.outcome))
 }
 
@@ -54,25 +54,43 @@ type activeCallKey struct {
 	server address
 }
 
-func (k activeCallKey) place() uint8 { return ends(k.server.host) + 5*ends(k.method) }
+func (k *activeCallKey) place() uint8 { return ends(k.server.host) + 5*ends(k.method) }
 
 func (c *client) count(r *logging.Record, a address, n int64) {
-	c.active.get(activeCallKey{r.Method, a}, newActiveCall).n.Add(n)
+	k := activeCallKey{r.Method, a}
+	c.active.get(&k, k.place(), newActiveCall).n.Add(n)
 }
 
 func newActiveCall(k activeCallKey) *level {
 	return newLevel(k.server.attributes(semconv.HTTPRequestMethodKey.String(k.method))...)
 }
 
-func (c *client) started(_ context.Context, r logging.Record) {
-	c.count(&r, c.servers.known(&r), 1)
+// hooks returns hooks that count. They call onStart and onRecord afterwards, which
+// may be nil. A Record is large, so it is copied only for those.
+func (c *client) hooks(onStart, onRecord hook) (_, _ hook) {
+	return func(ctx context.Context, r logging.Record) {
+			c.started(ctx, &r)
+			if onStart != nil {
+				onStart(ctx, r)
+			}
+		}, func(ctx context.Context, r logging.Record) {
+			c.ended(ctx, &r)
+			if onRecord != nil {
+				onRecord(ctx, r)
+			}
+		}
 }
 
-func (c *client) ended(ctx context.Context, r logging.Record) {
-	a := c.servers.known(&r)
-	c.count(&r, a, -1)
-	ctx = inTrace(ctx, &r)
-	c.duration.Record(ctx, r.Duration.Seconds(), c.calls.get(callKey{r.Method, r.Proto, a, r.Status, r.Outcome}, newCall).record...)
+func (c *client) started(_ context.Context, r *logging.Record) {
+	c.count(r, c.servers.known(r), 1)
+}
+
+func (c *client) ended(ctx context.Context, r *logging.Record) {
+	a := c.servers.known(r)
+	c.count(r, a, -1)
+	ctx = inTrace(ctx, r)
+	k := callKey{r.Method, r.Proto, a, r.Status, r.Outcome}
+	c.duration.Record(ctx, r.Duration.Seconds(), c.calls.get(&k, k.place(), newCall).record...)
 	if ref, ok := refusalOfCall(r.Cause); ok {
 		c.refusals.Add(ctx, 1, metric.WithAttributes(a.attributes(reasonKey.String(ref.reason))...))
 	}

@@ -14,17 +14,6 @@ import (
 // hook is a function that package logging calls.
 type hook = func(context.Context, logging.Record)
 
-// both returns a hook that calls first and then second, which may be nil.
-func both(first, second hook) hook {
-	if second == nil {
-		return first
-	}
-	return func(ctx context.Context, r logging.Record) {
-		first(ctx, r)
-		second(ctx, r)
-	}
-}
-
 // boundaries are the bucket boundaries that the conventions advise, in seconds.
 var boundaries = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
 

@@ -65,7 +65,7 @@ type requestKey struct {
 	outcome                      logging.Outcome
 }
 
-func (k requestKey) place() uint8 {
+func (k *requestKey) place() uint8 {
 	return ends(k.route) + 5*ends(k.method) + 17*uint8(k.status) + uint8(len(k.outcome))
 }
 
@@ -78,7 +78,7 @@ type request struct {
 
 type activeKey struct{ method, scheme string }
 
-func (k activeKey) place() uint8 { return 5*ends(k.method) + ends(k.scheme) }
+func (k *activeKey) place() uint8 { return 5*ends(k.method) + ends(k.scheme) }
 
 func (s *server) schemeOf(r *logging.Record) string {
 	if s.scheme != "" {
@@ -88,28 +88,45 @@ func (s *server) schemeOf(r *logging.Record) string {
 }
 
 func (s *server) activeOf(method, scheme string) *level {
-	return s.active.get(activeKey{method, scheme}, newActive)
+	k := activeKey{method, scheme}
+	return s.active.get(&k, k.place(), newActive)
 }
 
 func newActive(k activeKey) *level {
 	return newLevel(semconv.HTTPRequestMethodKey.String(k.method), semconv.URLScheme(k.scheme))
 }
 
-func (s *server) started(ctx context.Context, r logging.Record) {
-	s.activeOf(r.Method, s.schemeOf(&r)).n.Add(1)
+// hooks returns hooks that count. They call onStart and onRecord afterwards, which
+// may be nil. A Record is large, so it is copied only for those.
+func (s *server) hooks(onStart, onRecord hook) (_, _ hook) {
+	return func(ctx context.Context, r logging.Record) {
+			s.started(ctx, &r)
+			if onStart != nil {
+				onStart(ctx, r)
+			}
+		}, func(ctx context.Context, r logging.Record) {
+			s.ended(ctx, &r)
+			if onRecord != nil {
+				onRecord(ctx, r)
+			}
+		}
+}
+
+func (s *server) started(ctx context.Context, r *logging.Record) {
+	s.activeOf(r.Method, s.schemeOf(r)).n.Add(1)
 	identify(ctx)
 }
 
-func (s *server) ended(ctx context.Context, r logging.Record) {
-	k := requestKey{
-		method: r.Method, scheme: s.schemeOf(&r), route: r.Route, proto: r.Proto, status: sent(&r), outcome: r.Outcome,
-	}
-	req := s.requests.get(k, s.newRequest)
+func (s *server) ended(ctx context.Context, r *logging.Record) {
+	var k requestKey // a composite literal would be copied
+	k.method, k.scheme, k.route, k.proto = r.Method, s.schemeOf(r), r.Route, r.Proto
+	k.status, k.outcome = sent(r), r.Outcome
+	req := s.requests.get(&k, k.place(), s.newRequest)
 	req.active.n.Add(-1)
 	if r.TraceID != "" { // otherwise there was no span
 		settle(ctx, &k)
 	}
-	ctx = inTrace(ctx, &r)
+	ctx = inTrace(ctx, r)
 	s.duration.Record(ctx, r.Duration.Seconds(), req.all.record...)
 	if r.Abandoned {
 		s.abandoned.Add(ctx, 1, req.route.add...)
@@ -120,12 +137,15 @@ func (s *server) ended(ctx context.Context, r logging.Record) {
 	if r.QueueWait > 0 {
 		s.queueWait.Record(ctx, r.QueueWait.Seconds(), metric.WithAttributes(outcomeKey.String(string(r.Outcome))))
 	}
+	if r.Cause == nil && r.Remarks == nil {
+		return
+	}
 	if ref, ok := refusalOf(r.Cause, r.Outcome == logging.OutcomeRefused); ok {
-		s.refuse(ctx, &r, ref, false)
+		s.refuse(ctx, r, ref, false)
 	}
 	for _, err := range r.Remarks {
 		if ref, ok := refusalOf(err, false); ok {
-			s.refuse(ctx, &r, ref, true)
+			s.refuse(ctx, r, ref, true)
 		}
 	}
 }
