@@ -23,14 +23,22 @@ func From(ctx context.Context) *Exchange {
 // An exchange that has ended, or whose connection was hijacked, is ignored. A
 // request with such an exchange in its context is a new request.
 func Serve(w http.ResponseWriter, r *http.Request, h Handler) {
+	if x := Of(r); x != nil { // nearly always so for inner middleware
+		h.ServeExchange(x, w, r)
+		return
+	}
+	serve(w, r, h)
+}
+
+// serve is Serve for all requests. It is separate, because its variables would take
+// space in Serve's stack frame.
+func serve(w http.ResponseWriter, r *http.Request, h Handler) {
 	x, labeled := find(r.Context())
 	switch {
 	case x == nil || !x.Serving():
 		begin(w, r, h, around{x != nil, labeled})
-	case r != &x.req || r.Pattern != "":
-		x.join(w, r, h)
 	default:
-		h.ServeExchange(x, w, r)
+		x.join(w, r, h)
 	}
 }
 
