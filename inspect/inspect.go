@@ -3,6 +3,7 @@ package inspect
 import (
 	"context"
 	"net/http"
+	"runtime/pprof"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
 )
@@ -30,7 +31,7 @@ const (
 // the page that shows them. [New] returns one. It is safe for concurrent use.
 type Inspector struct {
 	slots    *slots
-	stats    *stats
+	stats    stats
 	failures failures
 	stacks   stacks
 	page     *page
@@ -47,9 +48,10 @@ func New(cfg Config) *Inspector {
 	if cfg.MaxEntries == 0 {
 		cfg.MaxEntries = defaultMaxEntries
 	}
-	in := &Inspector{stats: newStats(), page: newPage()}
+	in := &Inspector{page: newPage()}
+	in.stats.start()
 	in.stacks.app = newApplication()
-	in.slots = newSlots(cfg.MaxEntries, !cfg.NoStacks, &exchange.Watcher{Inspector: (*watcher)(in)})
+	in.slots = newSlots(cfg.MaxEntries, !cfg.NoStacks, (*watcher)(in))
 	return in
 }
 
@@ -58,45 +60,51 @@ func New(cfg Config) *Inspector {
 // what it shows of clients from package logging, so logging must be in the same
 // chain, outside or inside Middleware. If a chain has several, only the outermost
 // one has an effect.
-func (in *Inspector) Middleware(next http.Handler) http.Handler { return &handler{in, next} }
+func (in *Inspector) Middleware(next http.Handler) http.Handler { return &handler{in.slots, next} }
 
 type handler struct {
-	*Inspector
-	next http.Handler
+	slots *slots
+	next  http.Handler
 }
 
-// ServeHTTP does all steps that most requests need itself: a call of another
-// function would cost as much as one of the steps.
+// ServeHTTP does all steps that most requests behind another middleware need itself:
+// a call of another function would cost as much as one of the steps.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if x := exchange.Of(r); x == nil || !x.Watched() && !h.list(x, r) {
+	x := exchange.Of(r)
+	if x == nil {
 		exchange.Serve(w, r, h)
 		return
+	}
+	if !x.Watched() { // otherwise an outer Inspector has recorded the request
+		if x.Labeled() && h.slots.labeled {
+			h.serveScoped(x, w, r)
+			return
+		}
+		h.slots.list(x, r.RemoteAddr)
+		x.PublishWatch()
 	}
 	h.next.ServeHTTP(w, r)
 }
 
 // ServeExchange implements exchange.Handler, for all other requests.
 func (h *handler) ServeExchange(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
-	// Otherwise an outer Inspector may have recorded the request.
-	if x.Watched() || r.Context() == context.Context(x) && h.list(x, r) {
-		h.next.ServeHTTP(w, r)
+	maker, _ := x.Outermost().(*handler)
+	switch {
+	case x.Watched():
+	case x.Labeled() && h.slots.labeled:
+		h.serveScoped(x, w, r)
 		return
+	case maker == h: // the exchange is new
+		x.OwnWatch()
+		h.slots.list(x, r.RemoteAddr)
+	case r.Context() != context.Context(x):
+		h.serveScoped(x, w, r)
+		return
+	default:
+		h.slots.list(x, r.RemoteAddr)
+		x.PublishWatch()
 	}
-	h.serveScoped(x, w, r)
-}
-
-// list gives the request a slot, and gives this goroutine the labels of the slot,
-// until the server's goroutine leaves the exchange. If the context already has
-// labels, list does nothing and returns false.
-func (h *handler) list(x *exchange.Exchange, r *http.Request) bool {
-	t := h.slots
-	if t.labeled && x.Labeled() {
-		return false
-	}
-	s := t.take(x, r.RemoteAddr)
-	x.SetWatch(&s.watch, false)
-	s.setLabels()
-	return true
+	h.next.ServeHTTP(w, r)
 }
 
 // ExchangeRouter lets a deadline outside find the route.
@@ -108,13 +116,17 @@ func (h *handler) ExchangeNext() http.Handler { return h.next }
 // watcher is the Inspector as an exchange.Inspector.
 type watcher Inspector
 
-// Left implements exchange.Inspector.
+// Left implements exchange.Inspector. Like leave, it gives the slot back, but for most
+// requests it does so itself.
 func (in *watcher) Left(x *exchange.Exchange, w *exchange.Watch) {
-	t := in.slots
 	if w.Labels != nil {
-		t.resetLabels()
+		pprof.SetGoroutineLabels(noLabels)
 	}
-	t.leave(x, w)
+	if w.Holder == nil || x.Detached() {
+		in.slots.leave(x, w)
+		return
+	}
+	w.Holder.Store(nil)
 }
 
 // Failed implements exchange.Inspector.

@@ -14,26 +14,16 @@ import (
 // request.
 const labelName = "bulwark.request"
 
-// prepare makes a slot ready for its first request. Later requests share its
-// labels: new labels for each request would take three allocations.
-func (t *slots) prepare(s *slot, i uint32) {
-	s.watch.Watcher, s.watch.Holder, s.watch.Slot = t.watcher, &s.x, i
-	if t.labeled {
-		s.watch.Labels = exchange.LabelsOf(pprof.WithLabels(context.Background(), t.set(i)))
-	}
+// makeLabels makes the labels of a slot for its first request. Later requests share
+// them: new labels for each request would take three allocations. The contexts of the
+// requests have these labels, too, through the Watch. So if a handler adds its own
+// labels, ours stay.
+func (t *slots) makeLabels(s *slot) {
+	s.watch.Labels = exchange.LabelsOf(pprof.WithLabels(context.Background(), t.set(s.watch.Slot)))
 }
 
-// setLabels gives this goroutine the labels of the slot. The request's context has
-// these labels, too, through the Watch. So if the handler adds its own labels, ours
-// stay.
-func (s *slot) setLabels() {
-	if s.watch.Labels != nil {
-		pprof.SetGoroutineLabels((*slotContext)(s))
-	}
-}
-
-// resetLabels removes all labels from this goroutine.
-func (t *slots) resetLabels() { pprof.SetGoroutineLabels((*slotContext)(&t.none)) }
+// noLabels is a context without labels.
+var noLabels = new(slotContext)
 
 // slotContext is the context from which pprof takes the labels of a slot.
 type slotContext slot
@@ -51,17 +41,17 @@ func (t *slots) value(i uint32) string { return t.prefix + strconv.FormatUint(ui
 // serveScoped serves a request that an outer middleware has copied, or whose context
 // already has labels.
 func (h *handler) serveScoped(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
-	s := h.slots.take(x, r.RemoteAddr)
+	s := h.slots.list(x, r.RemoteAddr)
 	defer h.slots.leave(x, &s.watch)
+	x.ScopeWatch()
 	if s.watch.Labels != nil {
 		if others := exchange.LabelsOf(r.Context()); others != nil {
 			h.serveMerged(x, s, others, w, r)
 			return
 		}
-		defer h.slots.resetLabels()
+		defer pprof.SetGoroutineLabels(noLabels)
 	}
-	x.SetWatch(&s.watch, true)
-	s.setLabels()
+	x.PublishWatch()
 	h.next.ServeHTTP(w, r)
 }
 
@@ -71,8 +61,9 @@ func (h *handler) serveMerged(x *exchange.Exchange, s *slot, others any, w http.
 	outer.watch.Labels = others
 	ctx := pprof.WithLabels(r.Context(), h.slots.set(s.watch.Slot))
 	x.SetWatch(&exchange.Watch{
-		Watcher: h.slots.watcher, Holder: &s.x, Slot: s.watch.Slot, Labels: exchange.LabelsOf(ctx),
-	}, true)
+		Inspector: h.slots.watcher, Holder: &s.x, Slot: s.watch.Slot, Labels: exchange.LabelsOf(ctx),
+	})
+	x.PublishWatch()
 	defer pprof.SetGoroutineLabels(&outer)
 	pprof.SetGoroutineLabels(ctx)
 	passed := r

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"reflect"
+	"runtime/pprof"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -14,15 +15,16 @@ import (
 // slot holds one request in flight. Taking a slot and giving it back is one atomic
 // operation each. The page reads everything from the exchange, which belongs to one
 // request only. So a reader that is late sees an old request, but never a mixture
-// of two.
+// of two. A slot has the size of a cache line, so that cores do not write to the same
+// one.
 type slot struct {
 	x     atomic.Pointer[exchange.Exchange] // nil if the slot is free
-	watch exchange.Watch                    // made by the first request
+	watch exchange.Watch                    // its labels are made for the first request
 }
 
 // slots is a table that grows with the number of requests in flight.
 type slots struct {
-	watcher  *exchange.Watcher
+	watcher  *watcher
 	labeled  bool
 	prefix   string // the prefix of the labels; it is different in each table
 	none     slot   // for requests that find no slot
@@ -38,34 +40,36 @@ const segmentSize = 256
 
 type segment [segmentSize]slot
 
-func newSlots(maxEntries int, labeled bool, w *exchange.Watcher) *slots {
+func newSlots(maxEntries int, labeled bool, w *watcher) *slots {
 	size := max(segmentSize, uint32(1)<<bits.Len32(uint32(maxEntries-1)))
 	t := &slots{watcher: w, labeled: labeled, max: size, segments: make([]atomic.Pointer[segment], size/segmentSize)}
 	t.prefix = strconv.FormatUint(uint64(rand.Uint32()), 36) + "."
-	t.none.watch.Watcher = w
-	t.segments[0].Store(new(segment))
+	t.none.watch.Inspector = w
+	t.segments[0].Store(t.newSegment(0))
 	t.size.Store(segmentSize)
 	return t
 }
 
-// take returns a free slot, or none. The client's address determines the slot that it
-// tries first. An HTTP/1 connection has one request at a time, so its requests
-// usually get the same slot, which is then in the cache of their core.
-func (t *slots) take(x *exchange.Exchange, client string) *slot {
-	if s := t.claim(x, home(client)&(t.size.Load()-1)); s != nil {
-		return s
-	}
-	return t.search(x)
-}
-
-// claim returns slot i if it is free, or nil.
-func (t *slots) claim(x *exchange.Exchange, i uint32) *slot {
-	s := t.at(i)
+// list gives the request a slot, or none, and gives this goroutine the labels of the
+// slot. The client's address determines the slot that is tried first. An HTTP/1
+// connection has one request at a time, so its requests usually get the same slot,
+// which is then in the cache of their core.
+//
+// The exchange gets the Watch before the page can find the exchange.
+func (t *slots) list(x *exchange.Exchange, client string) *slot {
+	s := t.at(home(client) & (t.size.Load() - 1))
+	x.SetWatch(&s.watch)
 	if s.x.Load() != nil || !s.x.CompareAndSwap(nil, x) {
-		return nil
+		if s = t.search(x); s == &t.none {
+			return s
+		}
 	}
-	if s.watch.Watcher == nil {
-		t.prepare(s, i)
+	s.watch.Reset()
+	if t.labeled {
+		if s.watch.Labels == nil {
+			t.makeLabels(s)
+		}
+		pprof.SetGoroutineLabels((*slotContext)(s))
 	}
 	return s
 }
@@ -89,6 +93,7 @@ func (t *slots) search(x *exchange.Exchange) *slot {
 		}
 		if !t.grow(size) {
 			t.unlisted.Add(1)
+			x.SetWatch(&t.none.watch)
 			return &t.none
 		}
 	}
@@ -112,7 +117,9 @@ func (t *slots) probe(x *exchange.Exchange, size uint32) *slot {
 	for range n {
 		at = (at + 1) * spread
 		at ^= at >> 15
-		if s := t.claim(x, at&(size-1)); s != nil {
+		s := t.at(at & (size - 1))
+		x.SetWatch(&s.watch)
+		if s.x.Load() == nil && s.x.CompareAndSwap(nil, x) {
 			return s
 		}
 	}
@@ -120,6 +127,16 @@ func (t *slots) probe(x *exchange.Exchange, size uint32) *slot {
 }
 
 func (t *slots) at(i uint32) *slot { return &t.segments[i/segmentSize].Load()[i%segmentSize] }
+
+// newSegment returns segment i. Its slots have no labels yet.
+func (t *slots) newSegment(i uint32) *segment {
+	g := new(segment)
+	for j := range g {
+		w := &g[j].watch
+		w.Inspector, w.Holder, w.Slot = t.watcher, &g[j].x, i*segmentSize+uint32(j)
+	}
+	return g
+}
 
 // grow doubles the table, unless another request has already done so.
 func (t *slots) grow(from uint32) bool {
@@ -132,7 +149,7 @@ func (t *slots) grow(from uint32) bool {
 		return false
 	}
 	for i := from / segmentSize; i < 2*from/segmentSize; i++ {
-		t.segments[i].Store(new(segment))
+		t.segments[i].Store(t.newSegment(i))
 	}
 	t.size.Store(2 * from)
 	return true
@@ -149,7 +166,7 @@ func (t *slots) leave(x *exchange.Exchange, w *exchange.Watch) {
 }
 
 func (t *slots) free(w *exchange.Watch) {
-	if w == &t.none.watch {
+	if w.Holder == nil {
 		t.unlisted.Add(-1)
 		return
 	}

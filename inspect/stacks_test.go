@@ -195,6 +195,27 @@ func TestLabelsBetween(t *testing.T) {
 	assert.Contains(t, log.String(), `"http.route":"/things/{id}"`)
 }
 
+// The context of a request may be in use on another goroutine before the request gets
+// to Middleware.
+func TestContextInUse(t *testing.T) {
+	in := inspect.New(inspect.Config{})
+	var wg sync.WaitGroup
+	log := logging.New(logging.Config{
+		Logger: slog.New(slog.DiscardHandler),
+		OnStart: func(ctx context.Context, _ logging.Record) {
+			started := make(chan struct{})
+			wg.Go(func() {
+				close(started)
+				for found := false; !found; {
+					_, found = pprof.Label(ctx, "bulwark.request")
+				}
+			})
+			<-started
+		},
+	})
+	serve(bulwark.Chain(log, in.Middleware)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { wg.Wait() })), "/")
+}
+
 // Without labels there are no stacks, and everything else works.
 func TestNoStacks(t *testing.T) {
 	in := inspect.New(inspect.Config{NoStacks: true})
@@ -279,6 +300,28 @@ func TestLongStackInTheRecord(t *testing.T) {
 		release.open()
 		eventually(t, in, none)
 	})
+}
+
+// A request that is not listed has the labels that it has without Middleware.
+func TestLabelsOfAnUnlistedRequest(t *testing.T) {
+	in := inspect.New(inspect.Config{MaxEntries: 256})
+	release := newGate()
+	defer release.open()
+	held := in.Middleware(http.HandlerFunc(release.wait))
+	var wg sync.WaitGroup
+	for range 300 {
+		wg.Go(func() { serve(held, "/") })
+	}
+	eventually(t, in, func(r report) bool { return r.InFlight == 300 })
+	h := in.Middleware(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { assert.Equal(t, `{"outer":"2"}`, labels(t)) }))
+	pprof.Do(t.Context(), pprof.Labels("outer", "2"), func(ctx context.Context) {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx))
+		assert.Equal(t, `{"outer":"2"}`, labels(t))
+	})
+	assert.Equal(t, 300, look(t, in).InFlight)
+	release.open()
+	wg.Wait()
+	assert.Zero(t, look(t, in).InFlight)
 }
 
 // A goroutine that outlives its request does not get the labels of the request

@@ -67,22 +67,21 @@ func outcomeIndex(o exchange.Outcome) int {
 	return len(outcomes)
 }
 
-func newStats() *stats {
+func (s *stats) start() {
 	shards := 1
 	for shards < runtime.GOMAXPROCS(0) && shards < 16 {
 		shards *= 2
 	}
-	s := &stats{began: time.Now(), mask: uint32(shards - 1)}
+	s.began, s.mask = time.Now(), uint32(shards-1)
 	s.begin(0)
 	s.other = &routeStats{pattern: "(other routes)", shards: make([]shard, shards)}
 	s.routes.Store(&map[string]*routeStats{})
-	return s
 }
 
 // Ended implements exchange.Inspector. It counts the request. The most frequent
 // outcome costs only one addition.
 func (in *watcher) Ended(x *exchange.Exchange, slot uint32, route string, o exchange.Outcome, took time.Duration) {
-	s := in.stats
+	s := &in.stats
 	if !x.Start().Before(*s.next.Load()) || took > short {
 		s.tick(x.Start().Sub(s.began) + took)
 	}

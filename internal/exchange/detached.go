@@ -200,7 +200,7 @@ func (x *Exchange) reportLate(res result) {
 	if res.panicked != nil || e.abandoned {
 		x.notifyLate(res.panicked, res.stack)
 	}
-	if !x.observed.Load() && res.panicked != nil && res.panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
+	if !x.observed() && res.panicked != nil && res.panicked != http.ErrAbortHandler { //nolint:errorlint // as net/http compares it
 		x.Logf("http: panic in a handler after its deadline: %s\n%s", errtree.Printed(res.panicked), res.stack)
 	}
 }

@@ -46,7 +46,7 @@ func caller() runtime.Frame {
 
 // LogIfUnobservedf writes to the server's ErrorLog if the request has no observer.
 func (x *Exchange) LogIfUnobservedf(format string, args ...any) {
-	if !x.observed.Load() {
+	if !x.observed() {
 		x.Logf(format, args...)
 	}
 }

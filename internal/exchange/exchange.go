@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/bulwark-go/bulwark/internal/reqctx"
@@ -25,7 +24,7 @@ type Exchange struct {
 	deadlines
 	observing
 	extrasPointer
-	watch atomic.Pointer[Watch] // of package inspect, if it is in use
+	watch *Watch // of package inspect, if Watched
 
 	// Notes is what the packages record about the request.
 	Notes Notes
@@ -104,6 +103,10 @@ func (r *Response) Writer() http.ResponseWriter {
 	return respwriter.Wrap(x.inner, (*responseWriter)(x))
 }
 
+// Outermost returns the outermost middleware. If its type is known, comparing it
+// takes less time than OwnedBy.
+func (x *Exchange) Outermost() Handler { return x.handler }
+
 // OwnedBy reports whether h is the outermost middleware.
 func (x *Exchange) OwnedBy(h Handler) bool { return x.handler == h }
 
@@ -157,7 +160,7 @@ func (x *Exchange) leave() {
 		<-e.done
 		x.reportLateAfterGone(v)
 	}
-	if w := x.watch.Load(); w != nil && !x.scoped {
+	if w := x.watched(); w != nil && !x.scoped {
 		w.Left(x, w)
 	}
 	x.removeDeadlines()

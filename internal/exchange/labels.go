@@ -57,7 +57,7 @@ func find(ctx context.Context) (x *Exchange, labeled bool) {
 // the labels of package inspect, otherwise the labels of the parent. Without labels
 // it returns the exchange, which runtime/pprof ignores.
 func (x *Exchange) labels() any {
-	if w := x.watch.Load(); w != nil && w.Labels != nil && w.Holder.Load() == x {
+	if w := x.watched(); w != nil && w.Labels != nil && w.Holder.Load() == x {
 		return w.Labels
 	}
 	if x.labeled {

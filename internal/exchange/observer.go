@@ -12,10 +12,17 @@ import (
 type observing struct {
 	route    string // the last pattern seen on the handler's own goroutine; guarded by Exchange.mu
 	first    [1]Observer
-	observed atomic.Bool // there are observers
-	notified bool        // the observers were called; guarded by Exchange.mu
-	scoped   bool        // see SetWatch
+	follows  atomic.Uint32 // hasObserver, hasWatch
+	notified bool          // the observers were called; guarded by Exchange.mu
+	ownWatch bool          // see OwnWatch
+	scoped   bool          // see ScopeWatch
 }
+
+// Who follows a request. Both are flags of one word, so that followed reads one.
+const (
+	hasObserver uint32 = 1 << iota
+	hasWatch           // see PublishWatch
+)
 
 // Observer gets the Ending of a request.
 type Observer interface {
@@ -40,7 +47,7 @@ func (x *Exchange) Observe(o Observer) {
 	} else {
 		x.ensureExtras().observers = append(slices.Clip(x.observers()), o)
 	}
-	x.observed.Store(true)
+	x.follows.Or(hasObserver)
 	late := x.notified
 	x.mu.Unlock()
 	if late {
@@ -51,11 +58,14 @@ func (x *Exchange) Observe(o Observer) {
 }
 
 // followed reports whether an observer or package inspect needs the Ending.
-func (x *Exchange) followed() bool { return x.observed.Load() || x.Watched() }
+func (x *Exchange) followed() bool { return x.follows.Load() != 0 || x.ownWatch }
+
+// observed reports whether there are observers.
+func (x *Exchange) observed() bool { return x.follows.Load()&hasObserver != 0 }
 
 // Observers returns the observers. The caller must not change the slice.
 func (x *Exchange) Observers() []Observer {
-	if !x.observed.Load() {
+	if !x.observed() {
 		return nil
 	}
 	x.mu.Lock()
@@ -84,7 +94,7 @@ func (x *Exchange) end(panicked any) {
 	done, all := x.notified, x.observers()
 	x.notified = true
 	x.mu.Unlock()
-	watch := x.watch.Load()
+	watch := x.watched()
 	if done || len(all) == 0 && watch == nil {
 		return
 	}

@@ -9,16 +9,20 @@ import (
 // Watch is what package inspect attaches to a request in flight. It belongs to a
 // slot that later requests use again, so its exported fields never change.
 type Watch struct {
-	*Watcher
-	Holder *atomic.Pointer[Exchange] // the request that has the slot now
+	Inspector
+	Holder *atomic.Pointer[Exchange] // the request that has the slot now; nil: the slot is shared
 	Slot   uint32
 	Labels any // the profiler labels of the request's context; nil: the same as without a Watch
 
 	sent atomic.Int64 // the bytes that the Holder has sent; see publishWritten
 }
 
-// Watcher has what all requests of one inspector share.
-type Watcher struct{ Inspector }
+// Reset prepares w for the next request.
+func (w *Watch) Reset() {
+	if w.sent.Load() != 0 {
+		w.sent.Store(0)
+	}
+}
 
 // Inspector is implemented by package inspect. The arguments of its methods are
 // values, because a pointer to an Ending would cost an allocation for each request.
@@ -34,18 +38,32 @@ type Inspector interface {
 	Left(x *Exchange, w *Watch)
 }
 
-// SetWatch attaches w. It must be called once, before the handler runs. If scoped
-// is true, the caller takes w back itself, and Left is not called.
-func (x *Exchange) SetWatch(w *Watch, scoped bool) {
-	x.scoped = scoped
-	if w.sent.Load() != 0 { // left by the previous request
-		w.sent.Store(0)
-	}
-	x.watch.Store(w)
-}
+// SetWatch sets the Watch of a request that has none. It takes effect with
+// PublishWatch or OwnWatch. Only the goroutine that serves the request may call these.
+func (x *Exchange) SetWatch(w *Watch) { x.watch = w }
+
+// PublishWatch attaches the Watch, after SetWatch.
+func (x *Exchange) PublishWatch() { x.follows.Or(hasWatch) }
+
+// OwnWatch attaches the Watch without an atomic operation. Only the outermost
+// middleware may call it, while no other goroutine has the exchange. SetWatch
+// may follow as long as that is so.
+func (x *Exchange) OwnWatch() { x.ownWatch = true }
+
+// ScopeWatch says that the caller takes the Watch back itself, so Left is not called.
+func (x *Exchange) ScopeWatch() { x.scoped = true }
 
 // Watched reports whether there is a Watch.
-func (x *Exchange) Watched() bool { return x.watch.Load() != nil }
+func (x *Exchange) Watched() bool { return x.ownWatch || x.follows.Load()&hasWatch != 0 }
+
+// watched returns the Watch, or nil. Nothing else may read the field: unless a flag
+// is set, another goroutine may be writing to it.
+func (x *Exchange) watched() *Watch {
+	if !x.Watched() {
+		return nil
+	}
+	return x.watch
+}
 
 // abandonedStack returns the stack of the abandoned handler.
 func (x *Exchange) abandonedStack(w *Watch, e *Ending) (stack string) {
@@ -109,7 +127,7 @@ func (x *Exchange) viewWritten() int64 {
 		defer x.wmu.Unlock()
 		return x.written
 	}
-	if w := x.watch.Load(); w != nil {
+	if w := x.watched(); w != nil {
 		return w.sent.Load()
 	}
 	return 0
@@ -120,7 +138,7 @@ func (x *Exchange) publishWritten() {
 	if x.written == 0 {
 		return
 	}
-	if w := x.watch.Load(); w != nil {
+	if w := x.watched(); w != nil {
 		w.sent.Store(x.written)
 	}
 }
