@@ -31,6 +31,8 @@ import (
 //go:noinline
 func stuck(on <-chan struct{}) { <-on }
 
+const stuckFrame = "github.com/bulwark-go/bulwark/inspect_test.stuck"
+
 // handlerOf returns the functions on the stack of the handler's goroutine.
 func handlerOf(t *testing.T, d detail) (functions []string) {
 	t.Helper()
@@ -69,7 +71,11 @@ func stackOfAHandler(t *testing.T, p testhttp.Protocol, limit time.Duration) {
 	s := p.Start(t, stack(in, limit, io.Discard)(inside))
 	send(t, s, http.MethodGet, "/things/7", nil)
 	r := eventually(t, in, func(r report) bool { return r.InFlight == 1 && r.Requests[0].Abandoned == (limit < time.Second) })
-	d := lookInto(t, in, r.Requests[0].Key)
+	var d detail
+	require.Eventually(t, func() bool { // on a busy machine, the handler may not have begun
+		d = lookInto(t, in, r.Requests[0].Key)
+		return len(d.Goroutines) > 0 && d.Goroutines[0].Frames[0].Function == stuckFrame
+	}, testhttp.Patience, time.Millisecond)
 	assert.Equal(t, []string{"inspect_test.stuck", "inspect_test.stackOfAHandler.func1"}, handlerOf(t, d))
 	assert.Len(t, d.Goroutines, 1, "the server's own, which waits, is left out")
 	release.open()
