@@ -51,7 +51,7 @@ func (f *failures) add(x *exchange.Exchange, e exchange.Ending) {
 		Time: x.Start().Add(e.Duration), described: describe(x, e.Route).clone(),
 		Outcome: e.Outcome, Status: e.Status, Duration: e.Duration.Seconds(), Abandoned: e.Abandoned, Stack: e.Where,
 	}}
-	if d := x.Describer(); d != nil {
+	if d := x.Inspection().Describer(); d != nil {
 		explain := func() {
 			kind, message := d.Explain(&e)
 			n.Kind, n.Message = strings.Clone(kind), strings.Clone(message)

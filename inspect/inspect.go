@@ -75,13 +75,13 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		exchange.Serve(w, r, h)
 		return
 	}
-	if !x.Watched() { // otherwise an outer Inspector has recorded the request
-		if x.Labeled() && h.slots.labeled {
+	if !x.Inspection().Watched() { // otherwise an outer Inspector has recorded the request
+		if x.Inspection().Labeled() && h.slots.labeled {
 			h.serveScoped(x, w, r)
 			return
 		}
 		h.slots.list(x, r.RemoteAddr)
-		x.PublishWatch()
+		x.Inspection().PublishWatch()
 	}
 	h.next.ServeHTTP(w, r)
 }
@@ -90,19 +90,19 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *handler) ServeExchange(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 	maker, _ := x.Outermost().(*handler)
 	switch {
-	case x.Watched():
-	case x.Labeled() && h.slots.labeled:
+	case x.Inspection().Watched():
+	case x.Inspection().Labeled() && h.slots.labeled:
 		h.serveScoped(x, w, r)
 		return
 	case maker == h: // the exchange is new
-		x.OwnWatch()
+		x.Inspection().OwnWatch()
 		h.slots.list(x, r.RemoteAddr)
 	case r.Context() != context.Context(x):
 		h.serveScoped(x, w, r)
 		return
 	default:
 		h.slots.list(x, r.RemoteAddr)
-		x.PublishWatch()
+		x.Inspection().PublishWatch()
 	}
 	h.next.ServeHTTP(w, r)
 }

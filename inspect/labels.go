@@ -43,7 +43,7 @@ func (t *slots) value(i uint32) string { return t.prefix + strconv.FormatUint(ui
 func (h *handler) serveScoped(x *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
 	s := h.slots.list(x, r.RemoteAddr)
 	defer h.slots.leave(x, &s.watch)
-	x.ScopeWatch()
+	x.Inspection().ScopeWatch()
 	if s.watch.Labels != nil {
 		if others := exchange.LabelsOf(r.Context()); others != nil {
 			h.serveMerged(x, s, others, w, r)
@@ -51,7 +51,7 @@ func (h *handler) serveScoped(x *exchange.Exchange, w http.ResponseWriter, r *ht
 		}
 		defer pprof.SetGoroutineLabels(noLabels)
 	}
-	x.PublishWatch()
+	x.Inspection().PublishWatch()
 	h.next.ServeHTTP(w, r)
 }
 
@@ -60,10 +60,10 @@ func (h *handler) serveMerged(x *exchange.Exchange, s *slot, others any, w http.
 	var outer slotContext // r.Context returns our labels while the handler runs
 	outer.watch.Labels = others
 	ctx := pprof.WithLabels(r.Context(), h.slots.set(s.watch.Slot))
-	x.SetWatch(&exchange.Watch{
+	x.Inspection().SetWatch(&exchange.Watch{
 		Inspector: h.slots.watcher, Holder: &s.x, Slot: s.watch.Slot, Labels: exchange.LabelsOf(ctx),
 	})
-	x.PublishWatch()
+	x.Inspection().PublishWatch()
 	defer pprof.SetGoroutineLabels(&outer)
 	pprof.SetGoroutineLabels(ctx)
 	passed := r

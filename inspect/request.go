@@ -39,7 +39,7 @@ type described struct {
 // describe returns what the log record says about the request. If there is no log
 // record, it returns nothing that the client has sent.
 func describe(x *exchange.Exchange, pattern string) described {
-	if d := x.Describer(); d != nil {
+	if d := x.Inspection().Describer(); d != nil {
 		return described(d.Describe(pattern))
 	}
 	if i := strings.IndexAny(pattern, " \t/"); i >= 0 && pattern[i] != '/' { // the pattern begins with the method
@@ -68,7 +68,7 @@ type looked struct {
 	pattern string
 }
 
-func look(e entry) *looked { return &looked{e, e.x.View(), e.x.RouteNow()} }
+func look(e entry) *looked { return &looked{e, e.x.Inspection().View(), e.x.Inspection().RouteNow()} }
 
 // left returns the time until the deadline. The time is negative if the deadline
 // has passed.

@@ -58,7 +58,7 @@ func newSlots(maxEntries int, labeled bool, w *watcher) *slots {
 // The exchange gets the Watch before the page can find the exchange.
 func (t *slots) list(x *exchange.Exchange, client string) *slot {
 	s := t.at(home(client) & (t.size.Load() - 1))
-	x.SetWatch(&s.watch)
+	x.Inspection().SetWatch(&s.watch)
 	if s.x.Load() != nil || !s.x.CompareAndSwap(nil, x) {
 		if s = t.search(x); s == &t.none {
 			return s
@@ -93,7 +93,7 @@ func (t *slots) search(x *exchange.Exchange) *slot {
 		}
 		if !t.grow(size) {
 			t.unlisted.Add(1)
-			x.SetWatch(&t.none.watch)
+			x.Inspection().SetWatch(&t.none.watch)
 			return &t.none
 		}
 	}
@@ -118,7 +118,7 @@ func (t *slots) probe(x *exchange.Exchange, size uint32) *slot {
 		at = (at + 1) * spread
 		at ^= at >> 15
 		s := t.at(at & (size - 1))
-		x.SetWatch(&s.watch)
+		x.Inspection().SetWatch(&s.watch)
 		if s.x.Load() == nil && s.x.CompareAndSwap(nil, x) {
 			return s
 		}

@@ -10,7 +10,8 @@
 // The methods are grouped. [Exchange] itself has the methods of a context, of the
 // request and of its deadlines. [Exchange.Response] has the methods of the
 // response, for errmap and logging. [Exchange.Body] has the methods of the
-// request's body, for limits. And [Exchange.Notes] has what the packages record.
+// request's body, for limits. [Exchange.Inspection] has the methods for inspect. And
+// [Exchange.Notes] has what the packages record.
 //
 // # Files
 //

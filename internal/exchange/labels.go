@@ -76,4 +76,4 @@ func LabelsOf(ctx context.Context) any {
 }
 
 // Labeled reports whether the parent has profiler labels.
-func (x *Exchange) Labeled() bool { return x.labeled }
+func (i *Inspection) Labeled() bool { return i.labeled }

@@ -54,7 +54,7 @@ func TestLabelsAroundAndBetween(t *testing.T) {
 			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 			require.True(t, served)
 			assert.Same(t, outer, inner)
-			assert.Equal(t, outside, outer.Labeled())
+			assert.Equal(t, outside, outer.Inspection().Labeled())
 			assert.Nil(t, outer.Outer())
 		}
 	}
@@ -73,5 +73,5 @@ func TestLabelsOfANewRequest(t *testing.T) {
 	require.Len(t, seen, 2)
 	assert.NotSame(t, seen[0], seen[1])
 	assert.Same(t, seen[0], seen[1].Outer())
-	assert.True(t, seen[1].Labeled())
+	assert.True(t, seen[1].Inspection().Labeled())
 }

@@ -38,28 +38,34 @@ type Inspector interface {
 	Left(x *Exchange, w *Watch)
 }
 
+// Inspection is the exchange with the methods for package inspect.
+type Inspection Exchange
+
+// Inspection returns what package inspect needs of the request.
+func (x *Exchange) Inspection() *Inspection { return (*Inspection)(x) }
+
 // SetWatch sets the Watch of a request that has none. It takes effect with
 // PublishWatch or OwnWatch. Only the goroutine that serves the request may call these.
-func (x *Exchange) SetWatch(w *Watch) { x.watch = w }
+func (i *Inspection) SetWatch(w *Watch) { i.watch = w }
 
 // PublishWatch attaches the Watch, after SetWatch.
-func (x *Exchange) PublishWatch() { x.follows.Or(hasWatch) }
+func (i *Inspection) PublishWatch() { i.follows.Or(hasWatch) }
 
 // OwnWatch attaches the Watch without an atomic operation. Only the outermost
 // middleware may call it, while no other goroutine has the exchange. SetWatch
 // may follow as long as that is so.
-func (x *Exchange) OwnWatch() { x.ownWatch = true }
+func (i *Inspection) OwnWatch() { i.ownWatch = true }
 
 // ScopeWatch says that the caller takes the Watch back itself, so Left is not called.
-func (x *Exchange) ScopeWatch() { x.scoped = true }
+func (i *Inspection) ScopeWatch() { i.scoped = true }
 
 // Watched reports whether there is a Watch.
-func (x *Exchange) Watched() bool { return x.ownWatch || x.follows.Load()&hasWatch != 0 }
+func (i *Inspection) Watched() bool { return i.ownWatch || i.follows.Load()&hasWatch != 0 }
 
 // watched returns the Watch, or nil. Nothing else may read the field: unless a flag
 // is set, another goroutine may be writing to it.
 func (x *Exchange) watched() *Watch {
-	if !x.Watched() {
+	if !x.Inspection().Watched() {
 		return nil
 	}
 	return x.watch
@@ -97,7 +103,8 @@ type View struct {
 }
 
 // View may be called from any goroutine, and changes nothing.
-func (x *Exchange) View() View {
+func (i *Inspection) View() View {
+	x := (*Exchange)(i)
 	s := x.state.load()
 	v := View{
 		BytesIn: x.bytesIn.Load(), BytesOut: x.viewWritten(), Begun: x.committed.Load(),
@@ -166,7 +173,8 @@ func (x *Exchange) viewDeadline() (at time.Time) {
 // RouteNow returns the pattern of a request in flight. If the pattern is not known,
 // RouteNow asks the router, but does not store the result, because the log record
 // must not depend on this call.
-func (x *Exchange) RouteNow() (pattern string) {
+func (i *Inspection) RouteNow() (pattern string) {
+	x := (*Exchange)(i)
 	x.mu.Lock()
 	pattern = x.route
 	x.mu.Unlock()
@@ -211,8 +219,8 @@ type Description struct {
 }
 
 // Describer returns the first Describer among the observers, or nil.
-func (x *Exchange) Describer() Describer {
-	for _, o := range x.Observers() {
+func (i *Inspection) Describer() Describer {
+	for _, o := range (*Exchange)(i).Observers() {
 		if d, ok := o.(Describer); ok {
 			return d
 		}
