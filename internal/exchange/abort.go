@@ -71,7 +71,7 @@ func (x *Exchange) untilClose() bool {
 // hijackServer hijacks an HTTP/1 connection while the handler runs. It calls the
 // server's own writer, because outer middleware should not see a hijack.
 func (x *Exchange) hijackServer() net.Conn {
-	if x.http2() {
+	if x.http2() || x.serverFinished() {
 		return nil
 	}
 	if outer, ok := respwriter.Find[*responseWriter](x.inner); ok { // an outer exchange uses the same connection
@@ -184,7 +184,7 @@ const (
 // deadline was answered and the handler has returned, because the server then
 // closes the connection; see closeGently.
 func (x *Exchange) drainRequest() {
-	if x.http2() || x.drained.Load() || x.wasHijacked() {
+	if x.http2() || x.drained.Load() || x.wasHijacked() || x.serverFinished() {
 		return
 	}
 	if x.setReadDeadline(time.Now().Add(drainTime)) == nil {

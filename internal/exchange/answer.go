@@ -39,6 +39,7 @@ func (l transportAction) apply(x *Exchange) {
 // time to read the answer. If the reset came together with the answer, the client
 // could lose the answer.
 func (x *Exchange) resetStream() {
+	x.serverFinished() // sets controlOff
 	x.control.Lock()
 	defer x.control.Unlock()
 	if !x.controlOff {

@@ -2,13 +2,11 @@ package exchange
 
 import (
 	"context"
-	"net/http"
 	"runtime/debug"
 	"sync/atomic"
 	"time"
 
 	"github.com/bulwark-go/bulwark/internal/reqctx"
-	"github.com/bulwark-go/bulwark/internal/respwriter"
 )
 
 // A client is known to have left in three cases: a write has failed; its HTTP/2
@@ -42,7 +40,7 @@ func (x *Exchange) detectClientGone() bool {
 		return false // after a read deadline net/http cancels the context as if the client had left (golang.org/issue/70834)
 	case x.http2() && x.pastWriteTimeout():
 		return false // the server has reset the stream
-	case !x.connectionEnded():
+	case x.serverFinished(), !x.connectionEnded():
 		return false
 	}
 	x.noteClientLeft()
@@ -96,14 +94,12 @@ func (x *Exchange) watchConnection() *connEnd {
 	if s.connEnd != nil || x.controlOff {
 		return s.connEnd
 	}
-	// Call the server's own writer: Gin's CloseNotify panics if a writer below it
-	// has none.
-	n, ok := respwriter.Innermost(x.inner).(http.CloseNotifier) //nolint:staticcheck // see above
-	if !ok {
+	server := x.closeNotify()
+	if server == nil {
 		return nil
 	}
 	c := &connEnd{ended: make(chan struct{}), done: make(chan struct{}), handler: make(chan bool, 1)}
-	go c.follow(n.CloseNotify())
+	go c.follow(server)
 	s.connEnd = c
 	return c
 }
@@ -156,10 +152,12 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 		// No deadline ends the request any more. The connection may be alive: the
 		// write that failed may be that of a middleware outside, to something else.
 		x.ctx.End(reqctx.Canceled(ErrClientGone))
-		if !x.drained.Load() {
-			_ = x.setReadDeadline(expired)
+		if !x.serverFinished() {
+			if !x.drained.Load() {
+				_ = x.setReadDeadline(expired)
+			}
+			x.awaitIdle(busy)
 		}
-		x.awaitIdle(busy)
 		if timedOut {
 			x.wmu.Lock()
 			x.timedOut = true

@@ -32,8 +32,8 @@
 //	          handler is running; calls writer, headers, body, breaks, client, record
 //	breaks    abort.go, end.go: the broken response, the last flush; calls writer,
 //	          deadline
-//	client    clientgone.go, peergone*.go: whether the client has left; calls
-//	          record, deadline, early
+//	client    clientgone.go, peergone*.go, finished.go: whether the client has left,
+//	          or the server has finished; calls record, deadline, early
 //	record    notes.go, local.go, outcome.go, observer.go, watch.go: what happened
 //	          and what is happening, and the calls of the observers; reads the
 //	          others and changes nothing

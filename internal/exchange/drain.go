@@ -13,6 +13,7 @@ import (
 func (b *Body) FailRead() {
 	x := (*Exchange)(b)
 	x.state.set(readLate)
+	x.serverFinished() // sets controlOff
 	_ = x.controlled(func() error { return x.setReadDeadline(expired) })
 }
 

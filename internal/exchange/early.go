@@ -115,6 +115,7 @@ func (x *Exchange) Abandoned() bool {
 // Expect: 100-continue request waits for a lock that the Read holds.
 func (x *Exchange) expire(d *Deadline, e *earlyEnd, busy bool) {
 	defer close(e.done)
+	over := x.serverFinished()
 	phase, left := x.phase(), x.state.has(clientLeft) || x.detectClientGone()
 	err := d.Responder.Cause(d, x.Now()-d.Began, phase)
 	x.Notes.noteDeadline(err)
@@ -123,10 +124,13 @@ func (x *Exchange) expire(d *Deadline, e *earlyEnd, busy bool) {
 	} else {
 		x.ctx.End(reqctx.Expired(err))
 	}
-	if !x.drained.Load() {
-		_ = x.setReadDeadline(expired) // if this fails, a blocked read stays blocked
+	end := actNone
+	if !over {
+		if !x.drained.Load() {
+			_ = x.setReadDeadline(expired) // if this fails, a blocked read stays blocked
+		}
+		end = x.endResponse(d, e, err, busy)
 	}
-	end := x.endResponse(d, e, err, busy)
 	e.at = x.Now()
 	det := x.detached.Load()
 	if det != nil {

@@ -10,7 +10,7 @@ import (
 // removed.
 func (x *Exchange) boundEnd() {
 	d, at := x.due()
-	if d == nil || d.Cooperative {
+	if d == nil || d.Cooperative || x.serverFinished() {
 		return
 	}
 	if !x.http2() && !x.drained.Load() && !x.wasHijacked() {

@@ -146,7 +146,7 @@ func (x *Exchange) leave() {
 	} else {
 		x.returnRequest()
 	}
-	if x.Parent().Err() != nil {
+	if x.Parent().Err() != nil && !x.serverFinished() {
 		x.ClientGone() // records whether the client has left, because that cannot be detected later
 	}
 	ends := x.handBack()
@@ -179,16 +179,27 @@ func (x *Exchange) handBack() (ends bool) {
 	x.wmu.Lock()
 	defer x.wmu.Unlock()
 	if s := x.state.load(); s == open || s == upgraded {
-		if s == open {
-			x.shareHeaders()
-			x.closeBeforeReturn()
-			x.checkWriteTimeout()
+		if s == open && !x.state.has(finished) {
+			x.finishResponse()
 		}
 		x.state.moveTo(returned)
 	}
 	x.refuseControl()
 	t := x.extras().connection
 	return t == nil || t.ended(handlerEnded)
+}
+
+// finishResponse prepares the response for the server. HTTP/2 cancels the context
+// shortly before it finishes the request, so it may finish it in the meantime.
+func (x *Exchange) finishResponse() {
+	defer func() {
+		if v := recover(); v != nil && !x.serverFinished() {
+			panic(v)
+		}
+	}()
+	x.shareHeaders()
+	x.closeBeforeReturn()
+	x.checkWriteTimeout()
 }
 
 // closeBeforeReturn does what CloseAfterReply has requested, before the server

@@ -128,6 +128,9 @@ func (x *Exchange) copyResponse(e *Ending, f *facts) {
 	f.hijacked, e.Cut, f.timedOut, e.WriteErr = x.hijacked.Load(), x.cut, x.timedOut, x.extras().writeErr
 	e.FirstByte = x.started
 	committed := x.committed.Load()
+	if x.state.has(finished) && !committed {
+		e.Cut = true // middleware outside has answered
+	}
 	if !committed || x.hasBody() {
 		e.BytesOut = x.written
 	}

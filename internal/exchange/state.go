@@ -19,12 +19,14 @@ import (
 // The states late, gone, aborted and returned are final. A deadline that passes
 // after an abort only ends the context.
 //
-// There are five flags. writing means that a write is in progress. It is set only
+// There are six flags. writing means that a write is in progress. It is set only
 // in the state open, but may stay set in the next state; the goroutine that moved
 // the state then waits for the write (awaitIdle). clientLeft means that the client
 // is known to have left. leftFirst means that the client left before the response
 // began. readLate means that a read deadline has passed; see ClientGone. bounded
-// means that net/http's drain of the body has a deadline; see BoundDrain.
+// means that net/http's drain of the body has a deadline; see BoundDrain. finished
+// means that no write can start, because the server has finished the request; see
+// serverFinished.
 type state uint32
 
 // The states.
@@ -44,7 +46,8 @@ const (
 	leftFirst  state = 1 << 6
 	readLate   state = 1 << 7
 	bounded    state = 1 << 8
-	flags            = writing | clientLeft | leftFirst | readLate | bounded
+	finished   state = 1 << 9
+	flags            = writing | clientLeft | leftFirst | readLate | bounded | finished
 )
 
 // moves is the table in the comment of state: from, to.
@@ -99,11 +102,12 @@ func (w *stateWord) moveTo(to state) (busy, ok bool) {
 	}
 }
 
-// startWriting sets the flag writing. It fails if the state is not open.
+// startWriting sets the flag writing. It fails if the state is not open, or if the
+// server has finished the request.
 func (w *stateWord) startWriting() bool {
 	for {
 		old := w.word.Load()
-		if state(old)&^(flags&^writing) != open {
+		if state(old)&^(flags&^(writing|finished)) != open {
 			return false
 		}
 		if w.word.CompareAndSwap(old, old|uint32(writing)) {
