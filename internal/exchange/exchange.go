@@ -200,6 +200,9 @@ func (x *Exchange) finishResponse() {
 	x.shareHeaders()
 	x.closeBeforeReturn()
 	x.checkWriteTimeout()
+	if x.followed() && !x.committed.Load() { // the server sends the head with this length
+		x.declared = declaredLength(x.inner.Header())
+	}
 }
 
 // closeBeforeReturn does what CloseAfterReply has requested, before the server

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -172,18 +173,28 @@ func (x *Exchange) shareHeaders() {
 // mayHaveTrailers reports whether the handler may have set trailers in its own map,
 // which the server does not see.
 func (x *Exchange) mayHaveTrailers() bool {
+	if _, announced := x.inner.Header()["Trailer"]; announced { // as it was when the response was committed
+		return true
+	}
 	x.mu.Lock()
 	own := x.own
 	x.mu.Unlock()
-	if _, announced := own["Trailer"]; announced {
-		return true
-	}
 	for k := range own {
 		if strings.HasPrefix(k, http.TrailerPrefix) {
 			return true
 		}
 	}
 	return false
+}
+
+// declaredLength returns the Content-Length that the server uses, or -1.
+func declaredLength(h http.Header) int64 {
+	if v := h["Content-Length"]; len(v) > 0 {
+		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
+			return n
+		}
+	}
+	return -1
 }
 
 // writeInformational sends a 1xx with the handler's current headers. Afterwards it

@@ -152,7 +152,7 @@ func (x *Exchange) copyResponse(e *Ending, f *facts) {
 	case !broken && !e.Abandoned:
 		e.Status = http.StatusOK // what the server sends for a handler that wrote nothing
 	}
-	f.short = !broken && !f.hijacked && committed && x.hasBody() && x.declared >= 0 && x.written < x.declared
+	f.short = !broken && !f.hijacked && x.hasBody() && x.declared >= 0 && x.written < x.declared
 }
 
 // outcome decides how the request ended. The first matching case wins. A panic

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -96,7 +95,7 @@ func (w *responseWriter) Unwrap() http.ResponseWriter {
 }
 
 // WriteHeader sends the head. Informational responses are sent but do not commit
-// the response. 101 is final.
+// the response. 101 is final on HTTP/1; net/http's HTTP/2 treats it like the others.
 func (w *responseWriter) WriteHeader(code int) {
 	x := (*Exchange)(w)
 	if err := x.begin(); err != nil {
@@ -109,7 +108,7 @@ func (w *responseWriter) WriteHeader(code int) {
 	switch {
 	case x.committed.Load():
 		x.logSuperfluous("WriteHeader", false)
-	case code >= 100 && code < 200 && code != http.StatusSwitchingProtocols:
+	case code >= 100 && code < 200 && (code != http.StatusSwitchingProtocols || x.http2()): // HTTP/2 has no 101
 		x.writeInformational(code)
 	default:
 		x.copyHeaders()
@@ -126,7 +125,6 @@ func (w *responseWriter) WriteHeader(code int) {
 func (x *Exchange) commit(code int) {
 	wire := x.inner.Header()
 	x.status = int32(code)
-	x.declared = -1
 	if hook := x.commitHook(); hook != nil {
 		hook(wire)
 	}
@@ -137,11 +135,7 @@ func (x *Exchange) commit(code int) {
 		}
 		x.lastWrite.Store(int64(x.started))
 	}
-	if v, ok := wire["Content-Length"]; ok && len(v) == 1 {
-		if n, err := strconv.ParseInt(v[0], 10, 64); err == nil && n >= 0 {
-			x.declared = n
-		}
-	}
+	x.declared = declaredLength(wire)
 	if v, ok := wire["Transfer-Encoding"]; ok {
 		x.identity = len(v) == 1 && v[0] == "identity"
 	}
@@ -295,5 +289,6 @@ func (x *Exchange) flush() error {
 // the head of a response to HEAD ends the stream. Writes may then fail, and the
 // request's context ends with the stream.
 func (x *Exchange) bodyIgnored() bool {
-	return x.http2() && x.original.Method == http.MethodHead && (x.onWire() || x.Parent().Err() == nil)
+	return x.http2() && x.original.Method == http.MethodHead &&
+		(x.onWire() || x.Parent().Err() == nil && !x.pastWriteTimeout())
 }

@@ -1,0 +1,92 @@
+//go:build wire
+
+package faults_test
+
+import (
+	"io"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/bulwark-go/bulwark/internal/itest/raw"
+	"github.com/bulwark-go/bulwark/timeout"
+)
+
+// TestSwitchingProtocolsOnHTTP2: on HTTP/2 net/http sends a 101 as it sends a 103. The
+// response follows with the handler's headers, and the deadline applies.
+func TestSwitchingProtocolsOnHTTP2(t *testing.T) {
+	each(t, []string{"2"}, stacks, outsides, func(t *testing.T, proto string, s *stack, o *outside) {
+		release := make(latch)
+		srv, records := serve(t, s, o, timeout.Config{Limit: limit}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			if r.URL.Path == "/late" {
+				<-release
+			}
+			w.Header().Set("X-Own", "x")
+			io.WriteString(w, "body")
+		}))
+		t.Cleanup(release.open)
+		c := raw.Dial(t, srv.Addr, proto)
+		got := raw.Do(t, c, &raw.Request{})
+		assert.Equal(t, []any{[]int{101}, 200, "x", "body", raw.Whole}, []any{got.Early, got.Status, got.Field("X-Own"), got.Body, got.End})
+		late := raw.Do(t, c, &raw.Request{Path: "/late"})
+		assert.Equal(t, []any{[]int{101}, 504}, []any{late.Early, late.Status})
+		if s.logs {
+			assert.Equal(t, line{Status: 200, Outcome: "ok"}, lineOf(records.Next(t)))
+			assert.Equal(t, line{Status: 504, Outcome: "deadline", Abandoned: true}, lineOf(records.Next(t)))
+		}
+	})
+}
+
+// TestTrailersWithoutTheirAnnouncement: trailers were announced with the head, and the
+// handler then removes the announcement from its map.
+func TestTrailersWithoutTheirAnnouncement(t *testing.T) {
+	each(t, raw.Protocols[1:], stacks, outsides, func(t *testing.T, proto string, s *stack, o *outside) {
+		srv, _ := serve(t, s, o, timeout.Config{Limit: time.Minute}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Trailer", "X-Sum")
+			io.WriteString(w, "body")
+			http.NewResponseController(w).Flush()
+			w.Header().Del("Trailer")
+			w.Header().Set("X-Sum", "1")
+		}))
+		got := raw.Do(t, raw.Dial(t, srv.Addr, proto), &raw.Request{})
+		assert.Equal(t, []any{"body", "1", raw.Whole}, []any{got.Body, got.Trailer.Get("X-Sum"), got.End})
+	})
+}
+
+// TestLengthOfAnUnwrittenBody: the handler declares a length and writes nothing. The
+// client's response is broken, and the record says so.
+func TestLengthOfAnUnwrittenBody(t *testing.T) {
+	each(t, raw.Protocols, stacks, outsides, func(t *testing.T, proto string, s *stack, o *outside) {
+		srv, records := serve(t, s, o, timeout.Config{Limit: time.Minute}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "5")
+		}))
+		got := raw.Do(t, raw.Dial(t, srv.Addr, proto), &raw.Request{}) // on HTTP/2 the stream ends before 5 bytes
+		head := raw.Do(t, raw.Dial(t, srv.Addr, proto), &raw.Request{Method: http.MethodHead})
+		assert.Equal(t, []any{"5", "", "5", raw.Whole}, []any{got.Field("Content-Length"), got.Body, head.Field("Content-Length"), head.End})
+		if s.logs {
+			assert.Equal(t, line{Status: 200, Outcome: "short_body"}, lineOf(records.Next(t)))
+			assert.Equal(t, line{Status: 200, Outcome: "ok"}, lineOf(records.Next(t)))
+		}
+	})
+}
+
+// TestHeadAfterTheWriteDeadline: a write deadline that the handler has set resets the
+// HTTP/2 stream before the head is sent, and the record has no status.
+func TestHeadAfterTheWriteDeadline(t *testing.T) {
+	each(t, []string{"2"}, stacks, outsides[:1], func(t *testing.T, proto string, s *stack, o *outside) {
+		srv, records := serve(t, s, o, timeout.Config{Limit: time.Minute}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Unix(1, 0))
+			io.WriteString(w, "body")
+		}))
+		got := raw.Do(t, raw.Dial(t, srv.Addr, proto), &raw.Request{Method: http.MethodHead})
+		assert.Equal(t, []any{0, raw.Reset}, []any{got.Status, got.End})
+		if s.logs {
+			l := lineOf(records.Next(t))
+			l.Intended = 0
+			assert.Equal(t, line{Outcome: "write_timeout"}, l)
+		}
+	})
+}
