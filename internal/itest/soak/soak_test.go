@@ -180,32 +180,29 @@ func (k *kind) soak(t *testing.T, proto string) {
 	var entered sync.Map // of channels, by the client's address
 	errs := errmap.New(errmap.Config{})
 	permits := 8 * *clients // an abandoned handler keeps its permit
-	stack := bulwark.Chain(
-		logging.New(records.Config()), timeout.New(timeout.Config{Limit: k.limit()}),
-		limits.New(limits.Config{MaxBodyBytes: bodyBytes, MaxInFlight: permits, MaxQueue: permits, MaxWait: raw.Patience}), errs.Recover,
-	)
+	limit := limits.New(limits.Config{MaxBodyBytes: bodyBytes, MaxInFlight: permits, MaxQueue: permits, MaxWait: raw.Patience})
+	stack := bulwark.Chain(logging.New(records.Config()), timeout.New(timeout.Config{Limit: k.limit()}), limit, errs.Recover)
 	inside, release := make(chan struct{}, permits), make(chan struct{})
-	mux := http.NewServeMux()
-	mux.Handle("/", errs.Handler(func(w http.ResponseWriter, r *http.Request) error {
+	srv := raw.Start(t, &http.Server{Handler: stack(errs.Handler(func(w http.ResponseWriter, r *http.Request) error {
 		if k.leaves {
 			c, _ := entered.LoadAndDelete(r.RemoteAddr)
 			close(c.(chan struct{}))
 		}
 		return k.do(w, r)
-	}))
-	mux.Handle("/hold", timeout.Override(0)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+	}))})
+	// The same permits, without a deadline.
+	hold := raw.Start(t, &http.Server{Handler: limit(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		inside <- struct{}{}
 		<-release
-	})))
-	srv := raw.Start(t, &http.Server{Handler: stack(mux)})
+	}))})
 	run := func(n int) {
 		var group sync.WaitGroup
 		for range *clients {
 			group.Go(func() {
 				for range n / *clients {
-					k.request(t, srv.Addr, proto, &entered)
+					a := k.request(t, srv.Addr, proto, &entered)
 					r := records.Next(t)
-					if !assert.Contains(t, k.outcome, r.Outcome) {
+					if !assert.Contains(t, k.outcome, r.Outcome, "the client got %+v", a) {
 						return
 					}
 				}
@@ -228,8 +225,8 @@ func (k *kind) soak(t *testing.T, proto string) {
 	// All permits are free: as many requests are admitted at once.
 	conns := make([]raw.Client, permits)
 	for i := range conns {
-		conns[i] = raw.DialHTTP1(t, srv.Addr, "1.1")
-		conns[i].Send(t, &raw.Request{Path: "/hold"})
+		conns[i] = raw.DialHTTP1(t, hold.Addr, "1.1")
+		conns[i].Send(t, &raw.Request{})
 	}
 	for range conns {
 		select {
@@ -253,7 +250,7 @@ func (k *kind) limit() time.Duration {
 }
 
 // request makes one, on its own connection.
-func (k *kind) request(t *testing.T, addr, proto string, entered *sync.Map) {
+func (k *kind) request(t *testing.T, addr, proto string, entered *sync.Map) (a raw.Answer) {
 	c := raw.DialOnce(t, addr, proto)
 	defer c.Close()
 	in := make(chan struct{})
@@ -263,7 +260,7 @@ func (k *kind) request(t *testing.T, addr, proto string, entered *sync.Map) {
 	c.Send(t, &k.asks)
 	if k.leaves {
 		<-in
-		return
+		return a
 	}
-	c.Receive(t)
+	return c.Receive(t)
 }
