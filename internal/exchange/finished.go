@@ -23,14 +23,15 @@ func (x *Exchange) serverFinished() bool {
 	if x.Parent().Err() == nil && x.state.load() == open { // net/http cancels the context first, but middleware may have replaced it
 		return false
 	}
+	x.control.Lock()
+	defer x.control.Unlock()
+	if x.controlOff { // outer middleware may already use its writer for another request
+		return x.state.has(finished)
+	}
 	if outer, ok := respwriter.Find[*responseWriter](x.inner); ok { // its writer refuses what comes too late
 		return (*Exchange)(outer).serverFinished()
 	}
-	x.control.Lock()
-	defer x.control.Unlock()
-	if !x.controlOff {
-		x.closeNotify()
-	}
+	x.closeNotify()
 	return x.state.has(finished)
 }
 
