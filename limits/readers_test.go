@@ -87,25 +87,7 @@ func TestTwoReadersOfOneBody(t *testing.T) {
 			for _, closing := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s/%s/closing=%v", tc.desc, p.String(), closing), func(t *testing.T) {
 					s := p.Start(t, limits.New(tc.cfg)(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-						var readers sync.WaitGroup
-						var mu sync.Mutex
-						total := 0
-						for range 2 {
-							readers.Go(func() {
-								for err := error(nil); err == nil; {
-									var n int
-									n, err = r.Body.Read(make([]byte, 7))
-									mu.Lock()
-									total += n
-									mu.Unlock()
-								}
-							})
-						}
-						if closing {
-							_ = r.Body.Close()
-						}
-						readers.Wait()
-						assert.LessOrEqual(t, total, 1000)
+						assert.LessOrEqual(t, readByTwo(r.Body, closing), 1000)
 					})))
 					for range 5 {
 						req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL, bytes.NewReader(tc.body))
@@ -121,6 +103,29 @@ func TestTwoReadersOfOneBody(t *testing.T) {
 	}
 }
 
+// readByTwo reads a body on two goroutines and returns how much they got together. If
+// closing is true, it closes the body while they read.
+func readByTwo(body io.ReadCloser, closing bool) (total int) {
+	var readers sync.WaitGroup
+	var mu sync.Mutex
+	for range 2 {
+		readers.Go(func() {
+			for err := error(nil); err == nil; {
+				var n int
+				n, err = body.Read(make([]byte, 7))
+				mu.Lock()
+				total += n
+				mu.Unlock()
+			}
+		})
+	}
+	if closing {
+		_ = body.Close()
+	}
+	readers.Wait()
+	return total
+}
+
 // Two readers of the body of a response, and a Close while they read.
 func TestTwoReadersOfAResponse(t *testing.T) {
 	for _, p := range testhttp.Protocols {
@@ -134,24 +139,7 @@ func TestTwoReadersOfAResponse(t *testing.T) {
 			for i := range 20 {
 				res, err := (&http.Client{Transport: rt}).Get(s.URL)
 				require.NoError(t, err)
-				var readers sync.WaitGroup
-				var mu sync.Mutex
-				total := 0
-				for range 2 {
-					readers.Go(func() {
-						for err := error(nil); err == nil; {
-							var n int
-							n, err = res.Body.Read(make([]byte, 7))
-							mu.Lock()
-							total += n
-							mu.Unlock()
-						}
-					})
-				}
-				if i%2 == 0 {
-					_ = res.Body.Close()
-				}
-				readers.Wait()
+				total := readByTwo(res.Body, i%2 == 0)
 				_ = res.Body.Close()
 				assert.LessOrEqual(t, total, 1000)
 			}
