@@ -52,7 +52,7 @@ suite() {
 	for tries in 1 2 3; do
 		wrapped -test.short "$@" && break
 		# Three times: a TestMain that counts goroutines may count one that is about to end.
-		[ -z "$(failed "$out")" ] && grep -q '^PASS$' "$out" || break
+		tests_passed || break
 		echo "$name: failed after its tests:" && sed '1,/^PASS$/d' "$out" | head -n 20
 	done
 	if [ "$status" -ne 0 ]; then
@@ -98,11 +98,17 @@ wrapped() {
 	return $status
 }
 
+# tests_passed: reports whether all tests of the last run passed, even if the run
+# failed afterwards, in TestMain.
+tests_passed() {
+	[ -z "$(failed "$out")" ] && grep -q '^PASS$' "$out"
+}
+
 # again NAME TEST: runs a test alone, three times in a row, and if it fails without
 # Bulwark.
 again() {
 	local alone=(-test.short -test.v -test.run "^$2\$") n end=$((SECONDS + 60))
-	if wrapped "${alone[@]}" -test.count=3 || { [ -z "$(failed "$out")" ] && grep -q '^PASS$' "$out"; }; then
+	if wrapped "${alone[@]}" -test.count=3 || tests_passed; then
 		echo "$1: $2 failed once and passes alone:" && sed -n "/^=== RUN   $2\$/,/^--- FAIL: $2 /p" "$work/first" | grep '_test.go' | head -n 8 || true
 		total=$((total + 1))
 		return
