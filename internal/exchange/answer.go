@@ -18,7 +18,7 @@ type transportAction uint8
 const (
 	actNone  transportAction = iota
 	actClose                 // HTTP/1: the answer was sent with Connection: close
-	actSever                 // HTTP/1: the response is broken, and the client must see that
+	actAbort                 // HTTP/1: the response is broken, and the client must see that
 	actReset                 // HTTP/2: the stream would stay open as long as the handler runs
 )
 
@@ -28,7 +28,7 @@ func (l transportAction) apply(x *Exchange) {
 		if conn := x.hijackServer(); conn != nil {
 			go closeGently(conn)
 		}
-	case actSever:
+	case actAbort:
 		x.closeConn()
 	case actReset:
 		time.AfterFunc(resetGrace, x.resetStream)
@@ -59,7 +59,7 @@ func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, busy bool) (
 			x.wmu.Lock()
 			x.cut = true
 			x.wmu.Unlock()
-			action = actSever
+			action = actAbort
 		}
 	}()
 	idle, broken := x.awaitIdle(busy)
@@ -72,7 +72,7 @@ func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, busy bool) (
 			x.wmu.Lock()
 			x.cut = true
 			x.wmu.Unlock()
-			return actSever
+			return actAbort
 		}
 		return x.answer(d, e, err)
 	}
@@ -95,7 +95,7 @@ func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, busy bool) (
 		x.closeConn()
 		return actNone
 	}
-	return actSever
+	return actAbort
 }
 
 // afterAnswer returns what to do with the transport after a complete answer.
