@@ -66,7 +66,9 @@ func newActiveCall(k activeCallKey) *level {
 }
 
 // hooks returns hooks that count. They call onStart and onRecord afterwards, which
-// may be nil. A Record is large, so it is copied only for those.
+// may be nil. A Record is large, so it is copied only for those. client and server
+// have such a method each, because a Record whose address goes through a function
+// value would be allocated for each request.
 func (c *client) hooks(onStart, onRecord hook) (_, _ hook) {
 	return func(ctx context.Context, r logging.Record) {
 			c.started(ctx, &r)

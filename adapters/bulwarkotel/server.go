@@ -97,7 +97,9 @@ func newActive(k activeKey) *level {
 }
 
 // hooks returns hooks that count. They call onStart and onRecord afterwards, which
-// may be nil. A Record is large, so it is copied only for those.
+// may be nil. A Record is large, so it is copied only for those. client and server
+// have such a method each, because a Record whose address goes through a function
+// value would be allocated for each request.
 func (s *server) hooks(onStart, onRecord hook) (_, _ hook) {
 	return func(ctx context.Context, r logging.Record) {
 			s.started(ctx, &r)
