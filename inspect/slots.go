@@ -64,7 +64,6 @@ func (t *slots) list(x *exchange.Exchange, client string) *slot {
 			return s
 		}
 	}
-	s.watch.Reset()
 	if t.labeled {
 		if s.watch.Labels == nil {
 			t.makeLabels(s)

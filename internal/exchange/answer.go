@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"runtime"
 	"slices"
 	"strconv"
 	"time"
@@ -62,13 +61,13 @@ func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, busy bool) (
 			action = actAbort
 		}
 	}()
-	idle, broken := x.awaitIdle(busy)
-	if !idle {
-		x.closeConn() // a write is stuck in a writer without deadlines, so only the connection can be closed
+	last := x.awaitIdle(busy)
+	if last == writeStuck {
+		e.stuck = true
 		return actNone
 	}
 	if !x.committed.Load() {
-		if broken && !x.http2() { // the client did not read a 1xx
+		if last != writeEnded && !x.http2() { // the client did not read a 1xx
 			x.wmu.Lock()
 			x.cut = true
 			x.wmu.Unlock()
@@ -78,16 +77,16 @@ func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, busy bool) (
 	}
 	x.wmu.Lock()
 	defer x.wmu.Unlock()
-	if broken && (x.http2() || x.drained.Load()) {
-		x.flushed = true // the write blocked after the head was sent
+	if last == writeBlocked && (x.http2() || x.drained.Load()) {
+		x.flushed = true
 	}
-	if x.complete() && !broken {
+	if x.complete() && last == writeEnded {
 		_ = x.setWriteDeadline(time.Now().Add(abortTimeout))
 		if ferr := x.flush(); ferr == nil {
 			return x.afterAnswer()
 		}
 	}
-	x.breakTransport(!broken)
+	x.breakTransport(last == writeEnded)
 	switch {
 	case x.http2():
 		return actNone // the write deadline in the past has reset the stream
@@ -107,57 +106,6 @@ func (x *Exchange) afterAnswer() transportAction {
 		return actNone // the server's goroutine returns and ends the stream
 	}
 	return actReset
-}
-
-// awaitIdle waits until no write is in progress. If a write takes longer than
-// idleGrace, the client does not read, and awaitIdle breaks the write by a deadline
-// in the past.
-func (x *Exchange) awaitIdle(busy bool) (idle, broken bool) {
-	if !busy {
-		return true, false
-	}
-	x.mu.Lock()
-	if !x.state.has(writing) {
-		x.mu.Unlock()
-		return true, false
-	}
-	done := make(chan struct{})
-	x.ensureExtras().idle = done
-	x.mu.Unlock()
-	if receives(done, idleGrace) || yieldsTo(done) {
-		return true, false
-	}
-	_ = x.setWriteDeadline(expired)
-	return receives(done, abortTimeout), true
-}
-
-// yieldsTo lets goroutines run that are ready, and reports whether they have closed
-// c. On a busy machine a timer may fire before such goroutines run.
-func yieldsTo(c <-chan struct{}) bool {
-	for range yields {
-		select {
-		case <-c:
-			return true
-		default:
-			runtime.Gosched()
-		}
-	}
-	return false
-}
-
-// yields is how often to yield to the two or three goroutines that deliver a
-// notification.
-const yields = 4
-
-func receives(c <-chan struct{}, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-c:
-		return true
-	case <-t.C:
-		return false
-	}
 }
 
 // answer sends the deadline's response.

@@ -156,9 +156,9 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 			if !x.drained.Load() {
 				_ = x.setReadDeadline(expired)
 			}
-			x.awaitIdle(busy)
+			e.stuck = x.awaitIdle(busy) == writeStuck
 		}
-		if timedOut {
+		if timedOut && !e.stuck {
 			x.wmu.Lock()
 			x.timedOut = true
 			x.wmu.Unlock()

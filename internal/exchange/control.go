@@ -30,7 +30,7 @@ func (w *responseWriter) EnableFullDuplex() error {
 	x := (*Exchange)(w)
 	return x.controlled(func() error {
 		err := http.NewResponseController(x.inner).EnableFullDuplex()
-		x.fullDuplex.Store(err == nil)
+		x.ensureExtras().fullDuplex.Store(err == nil)
 		return err
 	})
 }

@@ -28,7 +28,7 @@
 //	body      request.go, drain.go, bodyfault.go: the request's body; calls deadline, writer
 //	deadline  deadline.go, scope.go, move.go, ring.go, alarm.go: the deadlines,
 //	          their scopes and their timer; calls early, headers, breaks
-//	early     early.go, answer.go, reply.go, detached.go: the end of a request whose
+//	early     early.go, idle.go, answer.go, reply.go, detached.go: the end of a request whose
 //	          handler is running; calls writer, headers, body, breaks, client, record
 //	breaks    abort.go, end.go: the broken response, the last flush; calls writer,
 //	          deadline
@@ -50,7 +50,7 @@
 // aborted, upgraded (a hijack), or returned. The table in state.go lists every
 // move. If several events happen at the same time, the compare-and-swap in moveTo
 // decides which one wins. The winner ends the request, and the others do nothing to
-// the response. Five flags are in the same word as the state.
+// the response. Six flags are in the same word as the state.
 //
 // # Locks
 //
@@ -70,9 +70,8 @@
 // which is called with wmu held, like the server's writer.
 //
 // The fields of response belong to the holder of wmu. After an early end they
-// belong to the goroutine that moved the state, as soon as awaitIdle has returned
-// true. If awaitIdle returns false, a write is stuck, and that goroutine may only
-// close the connection.
+// belong to the goroutine that moved the state, as soon as awaitIdle has returned.
+// If it returned writeStuck, that goroutine may only close the connection.
 //
 // # One request
 //

@@ -46,7 +46,7 @@ func (x *Exchange) boundDrain() bool {
 
 // boundRead sets a read deadline for a read that net/http does by itself.
 func (x *Exchange) boundRead() bool {
-	if x.drained.Load() || x.state.has(readLate) || x.http2() || x.fullDuplex.Load() {
+	if x.drained.Load() || x.state.has(readLate) || x.http2() || x.extras().fullDuplex.Load() {
 		return false
 	}
 	if x.innermost.Load() == nil && !x.state.has(bounded) {
@@ -112,7 +112,7 @@ func (r *Response) CloseAfterReply() {
 // Refusing declares that the response written next refuses the request.
 func (r *Response) Refusing() {
 	x := (*Exchange)(r)
-	x.refusing.Store(true)
+	x.ensureExtras().refusing.Store(true)
 }
 
 // The states of CloseAfterReply.
@@ -125,7 +125,7 @@ const (
 // closeBeforeHead does what CloseAfterReply has requested, immediately before the
 // head is passed to the server.
 func (x *Exchange) closeBeforeHead() {
-	if x.refusing.Load() && x.http2() {
+	if x.extras().refusing.Load() && x.http2() {
 		deleteFields(x.inner.Header(), "Connection") // on HTTP/2 it would close the connection with all its streams
 	}
 	if x.closing.Load() == closeAsked {

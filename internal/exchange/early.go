@@ -17,6 +17,9 @@ const (
 	// idleGrace is how long a write in progress may take to finish. After that the
 	// write counts as blocked by a client that does not read.
 	idleGrace = 5 * time.Millisecond
+	// headGrace is the same for an HTTP/2 write that may not have sent the head yet.
+	// It is also how long the server may take to end a blocked write.
+	headGrace = 50 * time.Millisecond
 	// abandonGrace is how long the handler has to return after the answer before it
 	// counts as abandoned, so that a handler that obeys its context is not
 	// reported. Only the log record waits for this.
@@ -49,6 +52,7 @@ type earlyEnd struct {
 	at        time.Duration // when the response ended
 	abandoned bool          // the handler was still running after abandonGrace; read it only after done
 	gone      bool          // the client left
+	stuck     bool          // a write does not end, so wmu is held; read it only after done
 }
 
 func newEarlyEnd() *earlyEnd {

@@ -14,10 +14,12 @@ type extras struct {
 	// Set before the handler runs.
 	onHijack func()
 	onCommit func(http.Header) // guarded by mu
-	counted  bool              // a hijacked connection is counted
 	outer    http.Header       // the headers of outer middleware, see separateHeaders
+	counted  bool              // a hijacked connection is counted
 
-	queued atomic.Bool // the request waits for a permit
+	queued     atomic.Bool // the request waits for a permit
+	refusing   atomic.Bool // see Refusing
+	fullDuplex atomic.Bool // the handler reads while it writes
 
 	// Guarded by mu.
 	observers []Observer // all of them, if there is more than one

@@ -76,6 +76,7 @@ func (x *Exchange) describeEnd(e *Ending, panicked any) {
 	e.BytesIn, e.Duration = x.bytesIn.Load(), x.Now()
 	f := &facts{}
 	early := x.earlyEnd()
+	stuck := early != nil && early.stuck
 	var seen string
 	if early != nil {
 		e.Duration, e.Abandoned = early.at, early.abandoned
@@ -92,7 +93,11 @@ func (x *Exchange) describeEnd(e *Ending, panicked any) {
 		e.Panic = panicked
 	}
 	e.Unanswered = panicked != nil || early == nil && !x.returned
-	x.copyResponse(e, f)
+	if stuck {
+		x.copyStuckResponse(e)
+	} else {
+		x.copyResponse(e, f)
+	}
 	e.Outcome = x.outcome(e, f)
 	// An HTTP/2 flush that failed may have sent the head.
 	unsent := !e.HeadSent && (e.WriteErr == nil || !x.http2())
@@ -153,6 +158,22 @@ func (x *Exchange) copyResponse(e *Ending, f *facts) {
 		e.Status = http.StatusOK // what the server sends for a handler that wrote nothing
 	}
 	f.short = !broken && !f.hijacked && x.hasBody() && x.declared >= 0 && x.written < x.declared
+}
+
+// copyStuckResponse copies what was sent before a write that does not end. The
+// writer holds wmu.
+func (x *Exchange) copyStuckResponse(e *Ending) {
+	e.Cut = true
+	if !x.committed.Load() {
+		return
+	}
+	written, flushed := x.published()
+	e.HeadSent = flushed || x.exceedsBuffers(written, true)
+	if e.HeadSent {
+		e.Status, e.BytesOut = int(x.status), written
+	} else {
+		e.Intended = cmp.Or(e.Intended, int(x.status))
+	}
 }
 
 // outcome decides how the request ended. The first matching case wins. A panic
@@ -247,16 +268,22 @@ func (x *Exchange) brokenSince(before state, err error) bool {
 
 // onWire reports whether the head of a broken response was certainly sent.
 func (x *Exchange) onWire() bool {
-	limit, written := int64(bufferedHTTP1), x.written
+	written := x.written
 	s := x.extras()
 	if s.writeErr != nil { // the bytes that it wrote are in a buffer
 		written = s.wroteTo
 	}
+	return x.flushed || x.exceedsBuffers(written, x.cut || s.writeErr != nil)
+}
+
+// exceedsBuffers reports whether the head was sent because so much was written. If
+// the response is broken, the second buffer is not sent.
+func (x *Exchange) exceedsBuffers(written int64, broken bool) bool {
 	switch {
 	case x.http2():
-		limit = bufferedHTTP2
-	case x.cut, s.writeErr != nil: // the second buffer is not sent
-		limit += bufferedConn
+		return written > bufferedHTTP2
+	case broken:
+		return written > bufferedHTTP1+bufferedConn
 	}
-	return x.flushed || written > limit
+	return written > bufferedHTTP1
 }

@@ -29,7 +29,7 @@ const (
 func inPieces[T []byte | string](x *Exchange, p T, write func(T) (int, error)) (total int, err error) {
 	bounded := x.streams()
 	for {
-		x.publishWritten()
+		x.publish()
 		q := p
 		switch {
 		case bounded && len(q) > pieceSize:

@@ -13,15 +13,6 @@ type Watch struct {
 	Holder *atomic.Pointer[Exchange] // the request that has the slot now; nil: the slot is shared
 	Slot   uint32
 	Labels any // the profiler labels of the request's context; nil: the same as without a Watch
-
-	sent atomic.Int64 // the bytes that the Holder has sent; see publishWritten
-}
-
-// Reset prepares w for the next request.
-func (w *Watch) Reset() {
-	if w.sent.Load() != 0 {
-		w.sent.Store(0)
-	}
 }
 
 // Inspector is implemented by package inspect. The arguments of its methods are
@@ -134,20 +125,8 @@ func (x *Exchange) viewWritten() int64 {
 		defer x.wmu.Unlock()
 		return x.written
 	}
-	if w := x.watched(); w != nil {
-		return w.sent.Load()
-	}
-	return 0
-}
-
-// publishWritten is called before a write that may block.
-func (x *Exchange) publishWritten() {
-	if x.written == 0 {
-		return
-	}
-	if w := x.watched(); w != nil {
-		w.sent.Store(x.written)
-	}
+	written, _ := x.published()
+	return written
 }
 
 // viewDeadline returns the deadline that passes next. If all have passed, it

@@ -26,15 +26,14 @@ type response struct {
 	written  int64         // bytes of the body that the server accepted
 	started  time.Duration // when the current write began, or the write that committed the response; 0 if unknown
 
-	committed  atomic.Bool
-	hijacked   atomic.Bool
-	refusing   atomic.Bool
-	fullDuplex atomic.Bool   // the handler reads while it writes
-	closing    atomic.Uint32 // see CloseAfterReply
-	headers    atomic.Uint32 // which header map the handler has
-	lastWrite  atomic.Int64  // when something was last written, in nanoseconds since the start
-	own        http.Header   // the handler's header map, if it has one; guarded by Exchange.mu
-	idHeader   *IDHeader     // guarded by Exchange.mu
+	committed atomic.Bool
+	hijacked  atomic.Bool
+	closing   atomic.Uint32 // see CloseAfterReply
+	headers   atomic.Uint32 // which header map the handler has
+	lastWrite atomic.Int64  // when something was last written, in nanoseconds since the start
+	sent      atomic.Int64  // written and flushed before the write in progress, see publish
+	own       http.Header   // the handler's header map, if it has one; guarded by Exchange.mu
+	idHeader  *IDHeader     // guarded by Exchange.mu
 
 	control sync.Mutex // guards Exchange.controlOff, and the calls of a ResponseController
 
@@ -57,11 +56,29 @@ func (x *Exchange) begin() error {
 		if now != 0 {
 			x.started = now
 		}
-		x.publishWritten()
+		x.publish()
 		return nil
 	}
 	x.wmu.Unlock()
 	return x.state.load().writeErr()
+}
+
+// publish is called before a write that may block. While it blocks, wmu is held, so
+// nobody else can read the fields written and flushed.
+func (x *Exchange) publish() {
+	sent := x.written << 1
+	if x.flushed {
+		sent |= 1
+	}
+	if sent != 0 {
+		x.sent.Store(sent)
+	}
+}
+
+// published returns what was last published.
+func (x *Exchange) published() (written int64, flushed bool) {
+	sent := x.sent.Load()
+	return sent >> 1, sent&1 != 0
 }
 
 // done ends the write, and wakes awaitIdle.
@@ -263,7 +280,10 @@ func (w *responseWriter) FlushError() error {
 func (x *Exchange) flushForHandler() error {
 	flushed, before := x.flushed, x.state.load()
 	err := x.flush()
-	if err != nil && x.brokenSince(before, err) {
+	if err == nil && (x.state.load() == before || respwriter.ReportsFlush(x.inner)) {
+		return nil
+	}
+	if err == nil || x.brokenSince(before, err) {
 		x.flushed = flushed
 	}
 	return err

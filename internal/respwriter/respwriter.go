@@ -200,3 +200,16 @@ func CanFlush(w http.ResponseWriter) (can bool) {
 	})
 	return can
 }
+
+// ReportsFlush reports whether the writer that flushes for w returns the errors. It
+// does not if it has only a Flush method.
+func ReportsFlush(w http.ResponseWriter) (reports bool) {
+	Walk(w, func(w http.ResponseWriter) bool {
+		if _, reports = w.(interface{ FlushError() error }); reports {
+			return false
+		}
+		_, flusher := w.(http.Flusher)
+		return !flusher
+	})
+	return reports
+}

@@ -163,4 +163,8 @@ func TestFind(t *testing.T) {
 	assert.Equal(t, server, respwriter.Innermost(outer))
 	assert.True(t, respwriter.CanFlush(outer))
 	assert.False(t, respwriter.CanFlush(loop{}))
+	assert.True(t, respwriter.ReportsFlush(outer))
+	assert.False(t, respwriter.ReportsFlush(server))
+	assert.False(t, respwriter.ReportsFlush(wrapped{inner: server}))
+	assert.False(t, respwriter.ReportsFlush(loop{}))
 }
