@@ -63,8 +63,8 @@ func (x *Exchange) begin() error {
 	return x.state.load().writeErr()
 }
 
-// publish is called before a write that may block. While it blocks, wmu is held, so
-// nobody else can read the fields written and flushed.
+// publish is called before a write that may block. While it blocks, the writer holds
+// wmu, and other goroutines cannot read the fields written and flushed.
 func (x *Exchange) publish() {
 	sent := x.written << 1
 	if x.flushed {
