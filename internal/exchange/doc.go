@@ -21,8 +21,8 @@
 //
 //	exchange  serve.go, exchange.go: begins and ends an exchange; calls all groups
 //	context   context.go, labels.go: the request's context; calls deadline, client
-//	writer    writer.go, control.go, readfrom.go, wire.go: the handler's
-//	          ResponseWriter; calls headers, body, deadline, breaks, client, record
+//	writer    writer.go, flush.go, control.go, readfrom.go, wire.go: the
+//	          handler's ResponseWriter; calls headers, body, deadline, breaks, client, record
 //	headers   headers.go, hijack.go: the handler's header map, the hijack; calls writer,
 //	          deadline, taken
 //	body      request.go, drain.go, bodyfault.go: the request's body; calls deadline, writer
