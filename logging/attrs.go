@@ -83,7 +83,11 @@ func (l *requestLog) flatAttrs(attrs []slog.Attr, m *budget, rec *Record) []slog
 		attrs = append(attrs, slog.Int64(n.bytesIn, rec.BytesIn))
 	}
 	attrs = append(attrs, slog.Int64(n.bytesOut, rec.BytesOut), l.durationAttr(rec.Duration))
-	attrs = m.string(attrs, n.path, l.path)
+	if l.plainPath {
+		attrs = m.sized(attrs, n.path, l.path, len(l.path))
+	} else {
+		attrs = m.string(attrs, n.path, l.path)
+	}
 	if l.client != "" {
 		attrs = m.address(attrs, n.client, n.clientIP, l.client)
 	}

@@ -24,7 +24,11 @@ func (m *budget) string(attrs []slog.Attr, key, value string) []slog.Attr {
 
 // text appends a value that is clean.
 func (m *budget) text(attrs []slog.Attr, key, value string) []slog.Attr {
-	n := cost(value)
+	return m.sized(attrs, key, value, cost(value))
+}
+
+// sized appends a value that is clean and takes n bytes.
+func (m *budget) sized(attrs []slog.Attr, key, value string, n int) []slog.Attr {
 	if n > m.left {
 		m.dropped++
 		return attrs
