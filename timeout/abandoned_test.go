@@ -1,10 +1,14 @@
 package timeout_test
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/bulwark-go/bulwark/internal/exchange"
 	"github.com/bulwark-go/bulwark/internal/testhttp"
@@ -79,4 +83,41 @@ func TestWhenHandlerEnds(t *testing.T) {
 		close(stuck)
 		testhttp.Await(t, ended, "the handler's end")
 	})
+}
+
+// On HTTP/2 a handler whose client has left is abandoned at the deadline, like any
+// other: a server runs only so many handlers of a connection. The limit is longer than a
+// handler may take to notice that the client has left.
+func TestAbandonedAfterTheClientLeft(t *testing.T) {
+	for _, want := range []any{nil, "boom"} {
+		t.Run(fmt.Sprintf("panic: %v", want), func(t *testing.T) {
+			endings, lates := make(chan exchange.Ending, 2), make(chan lateEnd, 2)
+			stuck, in, left := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			s := variants[1].start(t, chain(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				_ = r.Context().Done() // from now on the context is watched
+				close(in)
+				<-stuck
+				if want != nil {
+					panic(want)
+				}
+			}), func(next http.Handler) http.Handler {
+				return exchange.Func(next, func(_ *exchange.Exchange, w http.ResponseWriter, r *http.Request) {
+					defer close(left)
+					next.ServeHTTP(w, r)
+				})
+			}, observed(endings, lates), timeout.New(timeout.Config{Limit: 300 * time.Millisecond})))
+			ctx, leave := context.WithCancel(t.Context())
+			go func() { <-in; leave() }()
+			require.ErrorIs(t, s.Do(s.Request(t, http.MethodGet, "/", http.NoBody).WithContext(ctx)).Err, context.Canceled)
+			e := testhttp.Await(t, endings, "the ending")
+			assert.Equal(t, exchange.Gone, e.Outcome)
+			assert.True(t, e.Abandoned)
+			testhttp.Await(t, left, "the server's goroutine")
+			assert.Empty(t, lates, "it has not ended yet")
+			close(stuck)
+			assert.Equal(t, want, testhttp.Await(t, lates, "the late end").panicked)
+			assert.Empty(t, endings)
+			assert.Empty(t, lates)
+		})
+	}
 }

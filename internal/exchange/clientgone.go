@@ -144,6 +144,7 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 	busy, ok := x.state.moveTo(gone)
 	if ok {
 		x.ensureExtras().early = e
+		x.abandonAtDeadline()
 		x.innermost.Store(x.innermost.Load().withAllPassed())
 		x.setAlarm(0)
 	}

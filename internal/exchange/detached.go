@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/bulwark-go/bulwark/internal/errtree"
 	"github.com/bulwark-go/bulwark/internal/respwriter"
@@ -13,7 +14,7 @@ import (
 // detached is a handler that runs on its own goroutine and may outlive its request.
 // It exists because an HTTP/2 stream ends only when the server's goroutine returns.
 type detached struct {
-	answered chan struct{} // closed when the deadline's answer was sent
+	answered chan struct{} // closed when the deadline's answer was sent, or at a deadline after the client has left
 
 	mu        sync.Mutex
 	ended     bool
@@ -32,6 +33,33 @@ func (d *detached) leftBehind() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.abandoned && !d.ended
+}
+
+// abandonAtDeadline lets the server's goroutine return at the deadline although the
+// request has ended with its client. A server runs only so many handlers of a
+// connection, so it would not serve the next requests until a stuck handler returns.
+// mu is held.
+func (x *Exchange) abandonAtDeadline() {
+	det := x.detached.Load()
+	if det == nil {
+		return
+	}
+	if d, at := x.due(); d != nil {
+		answered := det.answered
+		time.AfterFunc(at-x.Now(), func() { close(answered) })
+	}
+}
+
+// reportsItself reports whether a handler was abandoned. Its own goroutine then
+// reports its return.
+func (x *Exchange) reportsItself() bool {
+	d := x.detached.Load()
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.abandoned
 }
 
 // detachable reports whether the handler of an HTTP/2 request may run on its own
@@ -108,7 +136,7 @@ type result struct {
 }
 
 // serveDetached runs the handler on its own goroutine, in the outermost scope,
-// and returns when it has ended or the deadline's answer was sent.
+// and returns when it has ended or answered is closed.
 //
 // When we return, middleware around us reads the request that it passed on, as
 // tracing libraries do for the route. So the handler gets a copy of the request.

@@ -99,7 +99,8 @@
 // If the client leaves, the parent context ends, and ParentEnded asks CloseNotifier
 // whether the client has left. If so, the context ends with [ErrClientGone]. On
 // HTTP/2, if an observer or package inspect needs the Ending, endGone moves the state
-// to gone if the handler is still running 100 ms later.
+// to gone if the handler is still running 100 ms later. A handler that runs on its own
+// goroutine is then abandoned at the deadline.
 //
 // Abort aborts a response that must not look complete, and Hijack lifts all
 // deadlines. With CountUpgraded the exchange of a hijacked connection then ends

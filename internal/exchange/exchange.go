@@ -156,7 +156,7 @@ func (x *Exchange) leave() {
 		if v != nil || ends {
 			x.end(v)
 		}
-	case e.gone:
+	case e.gone && !x.reportsItself():
 		<-e.done
 		x.reportLateAfterGone(v)
 	}

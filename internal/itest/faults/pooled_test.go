@@ -139,3 +139,34 @@ func TestDetach(t *testing.T) {
 		})
 	}
 }
+
+// TestHandlersOfAConnection: a server runs only so many handlers of a connection. Those
+// that are stuck do not count from their deadline on, even if their clients have left.
+func TestHandlersOfAConnection(t *testing.T) {
+	each(t, http2, stacks, outsides[:1], func(t *testing.T, _ string, s *stack, o *outside) {
+		release, entered := make(latch), make(chan struct{}, 2)
+		records := raw.NewRecords()
+		h := o.mw(s.build(records, timeout.Config{Limit: limit})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/stuck" {
+				_ = r.Context().Done() // from now on the context is watched
+				entered <- struct{}{}
+				<-release
+			}
+		})))
+		srv := raw.Start(t, &http.Server{Handler: h, HTTP2: &http.HTTP2Config{MaxConcurrentStreams: 2}})
+		t.Cleanup(release.open)
+		c := raw.DialHTTP2(t, srv.Addr, raw.Window)
+		for range cap(entered) {
+			c.Send(t, &raw.Request{Path: "/stuck"})
+			<-entered
+			assert.NoError(t, c.Stream().Reset())
+		}
+		assert.Equal(t, 200, raw.Do(t, c, &raw.Request{}).Status)
+		if s.logs {
+			want := line{Status: 499, Outcome: "client_gone", Abandoned: true}
+			got := lineOf(recordOf(t, records, "/stuck"))
+			got.Intended = 0
+			assert.Equal(t, want, got)
+		}
+	})
+}
