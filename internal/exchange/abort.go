@@ -115,6 +115,20 @@ func (x *Exchange) closeConn() {
 	}
 }
 
+// closeStuck closes an HTTP/1 connection if the handler is still running when a
+// deadline passes after an abort, or after the client has left. It holds wmu, so that
+// the handler's use of the response does not end meanwhile; see handBack.
+func (x *Exchange) closeStuck() {
+	x.wmu.Lock()
+	defer x.wmu.Unlock()
+	x.control.Lock()
+	ended := x.controlOff
+	x.control.Unlock()
+	if !ended {
+		x.closeConn()
+	}
+}
+
 // innermostConn returns the connection at the end of a chain of wrappers. tls.Conn
 // and others have a method NetConn. The wrapper of golang.org/x/net/netutil only
 // has a field.

@@ -168,6 +168,23 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 	}
 }
 
+// abandonAtDeadline lets the server free its goroutine or its connection at the
+// deadline although the request has ended with its client. Otherwise a stuck handler
+// would delay Server.Shutdown, and on HTTP/2 it would keep other requests of the
+// connection waiting, because a server runs only so many at once. mu is held.
+func (x *Exchange) abandonAtDeadline() {
+	d, at := x.due()
+	if d == nil || d.Cooperative {
+		return
+	}
+	abandon := x.closeStuck
+	if det := x.detached.Load(); det != nil {
+		answered := det.answered
+		abandon = func() { close(answered) }
+	}
+	time.AfterFunc(at-x.Now(), abandon)
+}
+
 // same compares two values of panics, which need not be comparable.
 func same(a, b any) (same bool) {
 	defer func() { _ = recover() }()

@@ -5,7 +5,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
-	"time"
 
 	"github.com/bulwark-go/bulwark/internal/errtree"
 	"github.com/bulwark-go/bulwark/internal/respwriter"
@@ -33,21 +32,6 @@ func (d *detached) leftBehind() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.abandoned && !d.ended
-}
-
-// abandonAtDeadline lets the server's goroutine return at the deadline although the
-// request has ended with its client. A server runs only so many handlers of a
-// connection, so it would not serve the next requests until a stuck handler returns.
-// mu is held.
-func (x *Exchange) abandonAtDeadline() {
-	det := x.detached.Load()
-	if det == nil {
-		return
-	}
-	if d, at := x.due(); d != nil {
-		answered := det.answered
-		time.AfterFunc(at-x.Now(), func() { close(answered) })
-	}
 }
 
 // reportsItself reports whether a handler was abandoned. Its own goroutine then

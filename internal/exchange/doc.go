@@ -33,7 +33,7 @@
 //	breaks    abort.go, end.go: the broken response, the last flush; calls writer,
 //	          deadline
 //	client    clientgone.go, peergone*.go, finished.go: whether the client has left,
-//	          or the server has finished; calls record, deadline, early
+//	          or the server has finished; calls record, deadline, early, breaks
 //	record    notes.go, local.go, outcome.go, observer.go, watch.go: what happened
 //	          and what is happening, and the calls of the observers; reads the
 //	          others and changes nothing
@@ -99,8 +99,8 @@
 // If the client leaves, the parent context ends, and ParentEnded asks CloseNotifier
 // whether the client has left. If so, the context ends with [ErrClientGone]. On
 // HTTP/2, if an observer or package inspect needs the Ending, endGone moves the state
-// to gone if the handler is still running 100 ms later. A handler that runs on its own
-// goroutine is then abandoned at the deadline.
+// to gone if the handler is still running 100 ms later. A handler that is stuck
+// is then abandoned at the deadline; see abandonAtDeadline.
 //
 // Abort aborts a response that must not look complete, and Hijack lifts all
 // deadlines. With CountUpgraded the exchange of a hijacked connection then ends

@@ -111,6 +111,7 @@ func (x *Exchange) endLate(d *Deadline) (e *earlyEnd, busy, won bool) {
 	x.setAlarm(0)
 	if !won { // the response was aborted, or the client has left
 		go x.ctx.End(reqctx.Expired(d.Responder.Cause(d, x.Now()-d.Began, PhaseResponse)))
+		time.AfterFunc(abandonGrace, x.closeStuck)
 	}
 	return e, busy, won
 }

@@ -17,7 +17,8 @@ import (
 //	upgraded   returned  the handler returned
 //
 // The states late, gone, aborted and returned are final. A deadline that passes
-// after an abort only ends the context.
+// after an abort ends the context, and closes an HTTP/1 connection if the handler is
+// still running.
 //
 // There are six flags. writing means that a write is in progress. It is set only
 // in the state open, but may stay set in the next state; the goroutine that moved

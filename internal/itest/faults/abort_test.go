@@ -208,3 +208,26 @@ func TestContextOfAStuckWrite(t *testing.T) {
 		})
 	}
 }
+
+// TestStuckAfterAnAbort: a handler that is stuck after its response was aborted does not
+// keep the client waiting past the deadline.
+func TestStuckAfterAnAbort(t *testing.T) {
+	each(t, every, stacks, outsides, func(t *testing.T, proto string, s *stack, o *outside) {
+		release := make(latch)
+		srv, records := serve(t, s, o, timeout.Config{Limit: limit}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "begun")
+			assert.NoError(t, http.NewResponseController(w).Flush())
+			errs.Write(w, r, errUnknown)
+			<-release
+		}))
+		t.Cleanup(release.open)
+		got := raw.Do(t, raw.Dial(t, srv.Addr, proto), &raw.Request{}).Neutral()
+		assert.Equal(t, [3]any{200, "begun", raw.Cut}, [3]any{got.Status, got.Body, got.End})
+		release.open()
+		if s.logs {
+			assert.Equal(t, line{Status: 200, Intended: 500, Outcome: "error"}, lineOf(records.Next(t)))
+			_ = srv.Close()
+			alone(t, records)
+		}
+	})
+}
