@@ -2,6 +2,7 @@ package limits
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
@@ -190,6 +191,12 @@ func (g *guard) Close() error {
 	}
 	return g.src.Close()
 }
+
+// String and Format keep fmt from reading the fields while the body is read.
+func (g *guard) String() string { return "bulwark.Body" }
+
+// Format: see String.
+func (g *guard) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("bulwark.Body")) }
 
 // end is called when the handler has returned. It bounds the time in which the
 // server drains the rest of the body. If the client was cut off because it was

@@ -146,3 +146,18 @@ func TestTwoReadersOfAResponse(t *testing.T) {
 		})
 	}
 }
+
+// A body that is printed, as by a mock that prints its arguments, shows nothing of the
+// request, and is not read at the same time as a Read writes.
+func TestPrintedBody(t *testing.T) {
+	for _, p := range testhttp.Protocols {
+		t.Run(p.String(), func(t *testing.T) {
+			s := p.Start(t, limits.New(limits.Config{MaxBodyBytes: 100})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
+					assert.Equal(t, "bulwark.Body", fmt.Sprintf(verb, r.Body), verb)
+				}
+			})))
+			post(t, s, strings.NewReader(xs(50)))
+		})
+	}
+}
