@@ -56,19 +56,27 @@ func (x *Exchange) noteClientLeft() {
 }
 
 // connEndWait is how long to wait for CloseNotify after the context was canceled,
-// because net/http cancels the context first.
-const connEndWait = 250 * time.Millisecond
+// because net/http cancels the context first. connEndShort is the same if the context
+// was canceled before the request began.
+const (
+	connEndWait  = 250 * time.Millisecond
+	connEndShort = time.Millisecond
+)
 
 // connectionEnded reports whether the server says that the connection (on HTTP/2
-// the stream) has ended. It waits for up to connEndWait, counted from its first
-// call.
+// the stream) has ended. It waits for up to connEndWait or connEndShort, counted from
+// its first call.
 func (x *Exchange) connectionEnded() bool {
 	c := x.watchConnection()
 	if c == nil {
 		return false
 	}
+	wait := connEndWait
+	if x.state.has(bornEnded) { // probably by an ended BaseContext, and then each request would wait
+		wait = connEndShort
+	}
 	now := x.Now()
-	c.waitUntil.CompareAndSwap(0, int64(now+connEndWait))
+	c.waitUntil.CompareAndSwap(0, int64(now+wait))
 	if left := time.Duration(c.waitUntil.Load()) - now; left > 0 && receives(c.ended, left) {
 		return true
 	}

@@ -96,6 +96,9 @@ func newExchange(w http.ResponseWriter, r *http.Request, h Handler) *Exchange {
 	x := &Exchange{start: time.Now(), original: r, handler: h}
 	x.ctx.Init(r.Context(), (*parentWatch)(x))
 	x.inner, x.declared = w, -1
+	if x.Parent().Err() != nil {
+		x.state.set(bornEnded)
+	}
 	x.req = *r.WithContext(x)
 	x.wrapBody()
 	return x

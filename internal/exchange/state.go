@@ -20,14 +20,15 @@ import (
 // after an abort ends the context, and closes an HTTP/1 connection if the handler is
 // still running.
 //
-// There are six flags. writing means that a write is in progress. It is set only
+// There are seven flags. writing means that a write is in progress. It is set only
 // in the state open, but may stay set in the next state; the goroutine that moved
 // the state then waits for the write (awaitIdle). clientLeft means that the client
 // is known to have left. leftFirst means that the client left before the response
 // began. readLate means that a read deadline has passed; see ClientGone. bounded
 // means that net/http's drain of the body has a deadline; see BoundDrain. finished
 // means that no write can start, because the server has finished the request; see
-// serverFinished.
+// serverFinished. bornEnded means that the parent context had ended before the request
+// began.
 type state uint32
 
 // The states.
@@ -48,7 +49,8 @@ const (
 	readLate   state = 1 << 7
 	bounded    state = 1 << 8
 	finished   state = 1 << 9
-	flags            = writing | clientLeft | leftFirst | readLate | bounded | finished
+	bornEnded  state = 1 << 10
+	flags            = writing | clientLeft | leftFirst | readLate | bounded | finished | bornEnded
 )
 
 // moves is the table in the comment of state: from, to.

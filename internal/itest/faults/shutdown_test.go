@@ -4,8 +4,11 @@ package faults_test
 
 import (
 	"context"
+	"io"
+	"net"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 
@@ -64,4 +67,33 @@ func TestShutdownWithAStuckHandler(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRequestAfterABaseContextEnded: a request whose context ended before it began is
+// served without delay.
+func TestRequestAfterABaseContextEnded(t *testing.T) {
+	each(t, every, stacks, outsides, func(t *testing.T, proto string, s *stack, o *outside) {
+		records := raw.NewRecords()
+		base, cancel := context.WithCancel(t.Context())
+		cancel()
+		srv := raw.Start(t, &http.Server{
+			Handler: o.mw(s.build(records, timeout.Config{Limit: raw.Patience})(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = io.WriteString(w, "hello")
+			}))),
+			BaseContext: func(net.Listener) context.Context { return base },
+		})
+		fastest := raw.Patience
+		for range 5 {
+			c := raw.DialOnce(t, srv.Addr, proto)
+			began := time.Now()
+			got := raw.Do(t, c, &raw.Request{})
+			fastest = min(fastest, time.Since(began))
+			assert.NoError(t, c.Close())
+			assert.Equal(t, [3]any{200, "hello", raw.Whole}, [3]any{got.Status, got.Body, got.End})
+			if s.logs {
+				assert.Equal(t, line{Status: 200, Outcome: "ok"}, lineOf(records.Next(t)))
+			}
+		}
+		assert.Less(t, fastest, 100*time.Millisecond)
+	})
 }
