@@ -16,7 +16,8 @@ import (
 //   - No response has started: Write sends the Problem.
 //   - A successful response has started: Write aborts it, so the client does not
 //     take it as complete. If it already is complete (204, 304, HEAD, or all of its
-//     Content-Length sent), Write does nothing to it.
+//     Content-Length sent), Write does nothing to it. On HTTP/2 a response with
+//     announced trailers is not complete before the handler has returned.
 //   - An error response (400 or more) has started: Write does nothing to it.
 //   - The connection was hijacked, or the response at the deadline was sent: Write
 //     sends nothing.

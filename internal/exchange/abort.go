@@ -49,7 +49,7 @@ func (x *Exchange) breakTransport(flush bool) {
 
 // complete reports whether the response is already complete.
 func (x *Exchange) complete() bool {
-	return x.committed.Load() && (!x.hasBody() || x.declared >= 0 && x.written >= x.declared)
+	return x.committed.Load() && !x.state.has(trailing) && (!x.hasBody() || x.declared >= 0 && x.written >= x.declared)
 }
 
 // hasBody reports whether the response may have a body (RFC 9110 section 6.4.1).

@@ -50,7 +50,7 @@
 // aborted, upgraded (a hijack), or returned. The table in state.go lists every
 // move. If several events happen at the same time, the compare-and-swap in moveTo
 // decides which one wins. The winner ends the request, and the others do nothing to
-// the response. Six flags are in the same word as the state.
+// the response. Eight flags are in the same word as the state.
 //
 // # Locks
 //

@@ -144,7 +144,7 @@ func (x *Exchange) copyResponse(e *Ending, f *facts) {
 		e.BytesOut += t.out.Load()
 	}
 	e.HeadSent = committed && x.onWire()
-	f.whole = committed && !e.Cut && e.WriteErr == nil &&
+	f.whole = committed && !e.Cut && e.WriteErr == nil && !x.state.has(trailing) &&
 		(x.flushed && x.declared >= 0 && x.written >= x.declared || x.onWire() && !x.hasBody())
 	broken := e.Cut || f.timedOut || e.Unanswered || e.WriteErr != nil
 	switch {

@@ -20,7 +20,7 @@ import (
 // after an abort ends the context, and closes an HTTP/1 connection if the handler is
 // still running.
 //
-// There are seven flags. writing means that a write is in progress. It is set only
+// There are eight flags. writing means that a write is in progress. It is set only
 // in the state open, but may stay set in the next state; the goroutine that moved
 // the state then waits for the write (awaitIdle). clientLeft means that the client
 // is known to have left. leftFirst means that the client left before the response
@@ -28,7 +28,8 @@ import (
 // means that net/http's drain of the body has a deadline; see BoundDrain. finished
 // means that no write can start, because the server has finished the request; see
 // serverFinished. bornEnded means that the parent context had ended before the request
-// began.
+// began. trailing means that announced trailers follow the body, so that the
+// response is complete only when the handler has returned.
 type state uint32
 
 // The states.
@@ -50,7 +51,8 @@ const (
 	bounded    state = 1 << 8
 	finished   state = 1 << 9
 	bornEnded  state = 1 << 10
-	flags            = writing | clientLeft | leftFirst | readLate | bounded | finished | bornEnded
+	trailing   state = 1 << 11
+	flags            = writing | clientLeft | leftFirst | readLate | bounded | finished | bornEnded | trailing
 )
 
 // moves is the table in the comment of state: from, to.

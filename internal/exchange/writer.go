@@ -156,6 +156,9 @@ func (x *Exchange) commit(code int) {
 	if v, ok := wire["Transfer-Encoding"]; ok {
 		x.identity = len(v) == 1 && v[0] == "identity"
 	}
+	if x.http2() && wire["Trailer"] != nil && x.original.Method != http.MethodHead { // HTTP/1 sends trailers only after a body without a length
+		x.state.set(trailing)
+	}
 	x.committed.Store(true)
 	if code == http.StatusSwitchingProtocols {
 		x.lift()

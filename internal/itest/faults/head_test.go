@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/bulwark-go/bulwark/internal/itest/raw"
+	"github.com/bulwark-go/bulwark/logging"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
@@ -89,4 +90,45 @@ func TestHeadAfterTheWriteDeadline(t *testing.T) {
 			assert.Equal(t, line{Outcome: "write_timeout"}, l)
 		}
 	})
+}
+
+// TestTrailersThatAreMissing: the whole body was sent, but not the trailers that were
+// announced. HTTP/2 sends them after a body with a length, too, so the response is
+// broken, whether a deadline or an error ends it.
+func TestTrailersThatAreMissing(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusNoContent} {
+		for _, returns := range []bool{true, false} {
+			each(t, []string{"2"}, stacks, outsides, func(t *testing.T, proto string, s *stack, o *outside) {
+				release := make(latch)
+				srv, records := serve(t, s, o, timeout.Config{Limit: limit}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					w.Header().Set("Trailer", "X-Sum")
+					if status == http.StatusOK {
+						w.Header().Set("Content-Length", "4")
+					}
+					w.WriteHeader(status)
+					io.WriteString(w, "body")
+					if r.URL.Path == "/failed" {
+						errs.Write(w, r, errUnknown)
+						return
+					}
+					<-r.Context().Done()
+					if !returns {
+						<-release
+					}
+				}))
+				t.Cleanup(release.open)
+				c := raw.Dial(t, srv.Addr, proto)
+				for path, outcome := range map[string]logging.Outcome{"/late": "deadline", "/failed": "error"} {
+					got := raw.Do(t, c, &raw.Request{Path: path})
+					assert.Equal(t, []any{status, raw.Reset}, []any{got.Status, got.End}, path)
+					if s.logs {
+						r := recordOf(t, records, path)
+						assert.Equal(t, []any{status, outcome, true}, []any{r.Status, r.Outcome, r.Truncated}, path)
+					}
+				}
+				head := raw.Do(t, c, &raw.Request{Method: http.MethodHead, Path: "/failed"})
+				assert.Equal(t, []any{status, raw.Whole}, []any{head.Status, head.End}, "nothing follows the head")
+			})
+		}
+	}
 }
