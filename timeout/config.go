@@ -67,8 +67,9 @@ type Config struct {
 	// Host, RemoteAddr, TLS, and the headers Accept and Accept-Language. The
 	// response is sent with a Content-Length; the response to HEAD only if
 	// ErrorHandler writes a body or sets that header. If ErrorHandler writes nothing,
-	// the default response is sent. (*errmap.Mapper).Write can be used here. Default
-	// nil: the status and a short plain-text body.
+	// the default response is sent. At the deadline it is also sent if ErrorHandler
+	// writes more than 4 MiB, or does not return within 5 s. (*errmap.Mapper).Write
+	// can be used here. Default nil: the status and a short plain-text body.
 	ErrorHandler func(http.ResponseWriter, *http.Request, error)
 }
 

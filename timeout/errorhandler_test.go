@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -49,6 +50,11 @@ func TestErrorHandler(t *testing.T) {
 		{"a panic", func(w http.ResponseWriter, _ *http.Request, _ error) {
 			_, _ = io.WriteString(w, "half an ans")
 			panic("boom")
+		}, http.StatusGatewayTimeout, gatewayTimeout},
+		{"too much", func(w http.ResponseWriter, _ *http.Request, _ error) {
+			for err := error(nil); err == nil; {
+				_, err = w.Write(make([]byte, 1<<20))
+			}
 		}, http.StatusGatewayTimeout, gatewayTimeout},
 		{"the status of the error", func(w http.ResponseWriter, _ *http.Request, err error) {
 			http.Error(w, "x", err.(interface{ StatusCode() int }).StatusCode())
@@ -231,4 +237,41 @@ func TestErrorHandlerThatHangs(t *testing.T) {
 	assert.Empty(t, held)
 	time.AfterFunc(limit, func() { close(hang) })
 	assert.Equal(t, http.StatusGatewayTimeout, testhttp.Await(t, held, "the answer that was held up").Status)
+}
+
+// lockedError is an error whose Unwrap method needs a lock.
+type lockedError struct{ sync.Mutex }
+
+func (*lockedError) Error() string { return "locked" }
+
+func (e *lockedError) Unwrap() error {
+	e.Lock()
+	defer e.Unlock()
+	return nil
+}
+
+// The response at the deadline does not wait for the methods of an error that was
+// recorded before, because they may need a lock that the stuck handler holds.
+func TestDeadlineWithALockedError(t *testing.T) {
+	errs := errmap.New(errmap.Config{})
+	for desc, answer := range map[string]func(http.ResponseWriter, *http.Request, error){"default": nil, "errmap": errs.Write} {
+		t.Run(desc, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, v variant) {
+				stuck := make(chan struct{})
+				s := v.start(t, timeout.New(timeout.Config{Limit: limit, ErrorHandler: answer})(http.HandlerFunc(
+					func(_ http.ResponseWriter, r *http.Request) {
+						err := new(lockedError)
+						errs.Note(r, err)
+						err.Lock()
+						defer err.Unlock()
+						<-r.Context().Done()
+						<-stuck
+					})))
+				defer close(stuck)
+				g := s.Get(t, "/")
+				assert.Equal(t, http.StatusGatewayTimeout, g.Status)
+				assert.Less(t, g.Took, soon)
+			})
+		})
+	}
 }

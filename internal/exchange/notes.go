@@ -87,7 +87,8 @@ func (n *Notes) addCause(err error, f func(*noted)) {
 
 // withCause returns causes with err added.
 func withCause(causes []error, err error) []error {
-	if len(causes) > 0 && isContextErr(err) {
+	known := func(c error) bool { return errtree.Same(c, err) }
+	if len(causes) > 0 && isContextErr(err) || slices.ContainsFunc(causes, known) {
 		return causes
 	}
 	for i, c := range causes {
@@ -116,7 +117,23 @@ func isContextErr(err error) bool {
 	return errtree.Same(err, context.DeadlineExceeded) || errtree.Same(err, context.Canceled)
 }
 
-func (n *Notes) noteDeadline(err error) { n.addCause(err, func(d *noted) { d.deadline = true }) }
+// noteDeadline records the error of a deadline.
+func (n *Notes) noteDeadline(err error) { n.addOwn(err, func(d *noted) { d.deadline = true }) }
+
+// addOwn is like addCause for an error that no recorded cause contains, because it
+// is new or not exported. It calls no method of an error, because such a method may
+// block, and the answer at a deadline must not wait for it.
+func (n *Notes) addOwn(err error, f func(*noted)) {
+	n.note(func(d *noted) {
+		f(d)
+		d.causes = slices.Clone(d.causes) // the slice is never changed in place
+		if i := slices.IndexFunc(d.causes, isContextErr); i >= 0 {
+			d.causes[i] = err
+		} else {
+			d.causes = append(d.causes, err)
+		}
+	})
+}
 
 // Refuse records that the request was refused, and why.
 func (n *Notes) Refuse(err error) { n.addCause(err, func(d *noted) { d.refused = true }) }

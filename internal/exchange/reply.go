@@ -8,16 +8,18 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync/atomic"
 )
 
 // runErrorHandler returns the answer that the ErrorHandler writes. If the
-// ErrorHandler panics, exits its goroutine, or writes nothing in time,
-// runErrorHandler returns the default answer.
+// ErrorHandler panics, exits its goroutine, does not return in time, or writes
+// nothing or too much, runErrorHandler returns the default answer.
 func (x *Exchange) runErrorHandler(d *Deadline, outer http.Header, err error) *reply {
 	rep := &reply{header: outer.Clone()}
 	ok := x.containFor("ErrorHandler", func() { d.Responder.Answer(rep, x.snapshot(), err) })
-	if !ok {
-		x.Notes.AddCause(errHook)
+	if full := rep.full.Swap(true); full || !ok { // if it is still running, it can write nothing more
+		ok = false
+		x.Notes.addOwn(errHook, func(*noted) {})
 	}
 	if !ok || rep.status < 200 {
 		rep = &reply{header: outer}
@@ -26,13 +28,20 @@ func (x *Exchange) runErrorHandler(d *Deadline, outer http.Header, err error) *r
 	return rep
 }
 
-var errHook = errors.New("bulwark: ErrorHandler did not return")
+var (
+	errHook      = errors.New("bulwark: ErrorHandler did not return, or wrote too much")
+	errReplyFull = errors.New("bulwark: the response at the deadline is over or too large")
+)
+
+// maxReply bounds the memory of an answer.
+const maxReply = 4 << 20
 
 // reply collects an answer, so that it can be sent with its length.
 type reply struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
+	full   atomic.Bool // nothing more can be written
 }
 
 func (r *reply) Header() http.Header { return r.header }
@@ -47,6 +56,10 @@ func (r *reply) WriteHeader(code int) {
 }
 
 func (r *reply) Write(p []byte) (int, error) {
+	if r.full.Load() || len(p) > maxReply-r.body.Len() {
+		r.full.Store(true)
+		return 0, errReplyFull
+	}
 	r.WriteHeader(http.StatusOK)
 	return r.body.Write(p)
 }
