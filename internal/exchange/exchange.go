@@ -189,14 +189,9 @@ func (x *Exchange) handBack() (ends bool) {
 	return t == nil || t.ended(handlerEnded)
 }
 
-// finishResponse prepares the response for the server. HTTP/2 cancels the context
-// shortly before it finishes the request, so it may finish it in the meantime.
+// finishResponse prepares the response for the server.
 func (x *Exchange) finishResponse() {
-	defer func() {
-		if v := recover(); v != nil && !x.serverFinished() {
-			panic(v)
-		}
-	}()
+	defer x.recoverFinished()
 	x.shareHeaders()
 	x.closeBeforeReturn()
 	x.checkWriteTimeout()

@@ -35,6 +35,14 @@ func (x *Exchange) serverFinished() bool {
 	return x.state.has(finished)
 }
 
+// recoverFinished is deferred. HTTP/2 cancels the context shortly before it finishes
+// the request, so it may finish it after serverFinished was called.
+func (x *Exchange) recoverFinished() {
+	if v := recover(); v != nil && !x.serverFinished() {
+		panic(v)
+	}
+}
+
 // closeNotify returns the channel of the server's own writer, or nil: Gin's
 // CloseNotify panics if a writer below it has none. The method of net/http's writer
 // panics if the server has finished the request, and nothing else tells that.

@@ -170,6 +170,20 @@ func (x *Exchange) shareHeaders() {
 	}
 }
 
+// returnHeaders shares the headers when the deadlines have ended, because middleware
+// between the exchange and its deadlines may have kept the server's map.
+func (x *Exchange) returnHeaders() {
+	if h := x.headers.Load(); h != headersCopied && h != headersCopyOnUse || x.state.load() != open {
+		return
+	}
+	if x.serverFinished() || x.begin() != nil {
+		return
+	}
+	defer x.recoverFinished()
+	defer x.done()
+	x.shareHeaders()
+}
+
 // mayHaveTrailers reports whether the handler may have set trailers in its own map,
 // which the server does not see.
 func (x *Exchange) mayHaveTrailers() bool {

@@ -71,6 +71,9 @@ func (x *Exchange) pop(scope int) (in bool) {
 	}
 	x.setAlarm(0)
 	x.mu.Unlock()
+	if scope == outermostScope {
+		x.returnHeaders()
+	}
 	return x.state.load() != late
 }
 

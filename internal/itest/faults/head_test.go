@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/bulwark-go/bulwark"
 	"github.com/bulwark-go/bulwark/internal/itest/raw"
 	"github.com/bulwark-go/bulwark/logging"
 	"github.com/bulwark-go/bulwark/timeout"
@@ -131,4 +132,34 @@ func TestTrailersThatAreMissing(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestHeadersOfMiddlewareBetween: middleware between logging and timeout gets the
+// header map before the handler runs, and sets a header or a trailer in it afterwards.
+func TestHeadersOfMiddlewareBetween(t *testing.T) {
+	between := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := w.Header()
+			h.Set("Trailer", "Server-Timing")
+			next.ServeHTTP(w, r)
+			h.Set("Server-Timing", "total;dur=1")
+		})
+	}
+	s := stack{"logging, middleware, timeout", true, false, func(r *raw.Records, c timeout.Config) middleware {
+		return bulwark.Chain(logging.New(r.Config()), between, timeout.New(c))
+	}}
+	each(t, raw.Protocols[1:], []stack{s}, outsides, func(t *testing.T, proto string, s *stack, o *outside) {
+		srv, _ := serve(t, s, o, timeout.Config{Limit: time.Minute}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Own", "x")
+			if r.URL.Path == "/written" {
+				io.WriteString(w, "body")
+				http.NewResponseController(w).Flush()
+			}
+		}))
+		c := raw.Dial(t, srv.Addr, proto)
+		got := raw.Do(t, c, &raw.Request{})
+		assert.Equal(t, []string{"x", "total;dur=1"}, []string{got.Field("X-Own"), got.Field("Server-Timing")})
+		written := raw.Do(t, c, &raw.Request{Path: "/written"})
+		assert.Equal(t, []string{"x", "total;dur=1"}, []string{written.Field("X-Own"), written.Trailer.Get("Server-Timing")})
+	})
 }
