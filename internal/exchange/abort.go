@@ -116,8 +116,8 @@ func (x *Exchange) closeConn() {
 }
 
 // closeStuck closes an HTTP/1 connection if the handler is still running when a
-// deadline passes after an abort, or after the client has left. It holds wmu, so that
-// the handler's use of the response does not end meanwhile; see handBack.
+// deadline passes after the client has left. It holds wmu, so that the handler's use
+// of the response does not end meanwhile; see handBack.
 func (x *Exchange) closeStuck() {
 	x.wmu.Lock()
 	defer x.wmu.Unlock()

@@ -51,7 +51,7 @@ func (x *Exchange) resetStream() {
 //
 // The writer below may panic, because it may belong to outer middleware, or to a
 // server whose connection was hijacked without the exchange.
-func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, busy bool) (action transportAction) {
+func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, from state) (action transportAction) {
 	defer func() {
 		if v := recover(); v != nil {
 			x.hookPanicked("the writer", v)
@@ -61,10 +61,13 @@ func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, busy bool) (
 			action = actAbort
 		}
 	}()
-	last := x.awaitIdle(busy)
+	last := x.awaitIdle(from)
 	if last == writeStuck {
 		e.stuck = true
 		return actNone
+	}
+	if e.aborted {
+		return actAbort
 	}
 	if !x.committed.Load() {
 		if last != writeEnded && !x.http2() { // the client did not read a 1xx

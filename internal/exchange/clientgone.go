@@ -149,7 +149,7 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 		x.mu.Unlock()
 		return
 	}
-	busy, ok := x.state.moveTo(gone)
+	from, ok := x.state.moveTo(gone)
 	if ok {
 		x.ensureExtras().early = e
 		x.abandonAtDeadline()
@@ -165,7 +165,7 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 			if !x.drained.Load() {
 				_ = x.setReadDeadline(expired)
 			}
-			e.stuck = x.awaitIdle(busy) == writeStuck
+			e.stuck = x.awaitIdle(from) == writeStuck
 		}
 		if timedOut && !e.stuck {
 			x.wmu.Lock()

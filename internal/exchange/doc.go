@@ -102,7 +102,8 @@
 // to gone if the handler is still running 100 ms later. A handler that is stuck
 // is then abandoned at the deadline; see abandonAtDeadline.
 //
-// Abort aborts a response that must not look complete, and Hijack lifts all
+// Abort aborts a response that must not look complete. If its handler is still running
+// at the deadline, expire ends the request without an answer. Hijack lifts all
 // deadlines. With CountUpgraded the exchange of a hijacked connection then ends
 // when both the handler and the connection have ended.
 //

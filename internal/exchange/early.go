@@ -53,6 +53,7 @@ type earlyEnd struct {
 	abandoned bool          // the handler was still running after abandonGrace; read it only after done
 	gone      bool          // the client left
 	stuck     bool          // a write does not end, so wmu is held; read it only after done
+	aborted   bool          // the response was aborted before
 }
 
 func newEarlyEnd() *earlyEnd {
@@ -117,12 +118,14 @@ func (x *Exchange) Abandoned() bool {
 // context ends first, because everything after it may fail. A read of the body is
 // unblocked before the answer is sent, because from Go 1.27 on the answer to an
 // Expect: 100-continue request waits for a lock that the Read holds.
-func (x *Exchange) expire(d *Deadline, e *earlyEnd, busy bool) {
+func (x *Exchange) expire(d *Deadline, e *earlyEnd, from state) {
 	defer close(e.done)
 	over := x.serverFinished()
-	phase, left := x.phase(), x.state.has(clientLeft) || x.detectClientGone()
+	phase, left := x.phase(), x.state.has(clientLeft) || !e.aborted && x.detectClientGone()
 	err := d.Responder.Cause(d, x.Now()-d.Began, phase)
-	x.Notes.noteDeadline(err)
+	if !e.aborted {
+		x.Notes.noteDeadline(err)
+	}
 	if left {
 		x.ctx.End(reqctx.Canceled(ErrClientGone))
 	} else {
@@ -133,7 +136,7 @@ func (x *Exchange) expire(d *Deadline, e *earlyEnd, busy bool) {
 		if !x.drained.Load() {
 			_ = x.setReadDeadline(expired) // if this fails, a blocked read stays blocked
 		}
-		end = x.endResponse(d, e, err, busy)
+		end = x.endResponse(d, e, err, from)
 	}
 	e.at = x.Now()
 	det := x.detached.Load()

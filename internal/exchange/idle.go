@@ -22,8 +22,10 @@ const (
 // was, unless something else has delayed the write: other goroutines or processes,
 // or an HTTP/2 connection that accepts nothing because of other streams. In the last
 // case the write does not end at once when it is broken.
-func (x *Exchange) awaitIdle(busy bool) writeEnd {
-	if !busy {
+//
+// from is the state that was left.
+func (x *Exchange) awaitIdle(from state) writeEnd {
+	if from&writing == 0 {
 		return writeEnded
 	}
 	x.mu.Lock()

@@ -49,10 +49,10 @@ func (x *Exchange) ring() {
 		x.mu.Unlock()
 		x.ctx.End(reqctx.Expired(d.Responder.Cause(d, now-d.Began, PhaseHandler)))
 	default:
-		e, busy, won := x.endLate(d)
+		e, from, won := x.endLate(d)
 		x.mu.Unlock()
 		if won {
-			x.expire(d, e, busy)
+			x.expire(d, e, from)
 		}
 	}
 }
@@ -94,26 +94,23 @@ func (x *Exchange) expireNow() {
 		x.mu.Unlock()
 		return
 	}
-	e, busy, won := x.endLate(d)
+	e, from, won := x.endLate(d)
 	x.mu.Unlock()
 	if won {
-		go x.expire(d, e, busy)
+		go x.expire(d, e, from)
 	}
 }
 
 // endLate moves the state to late, so that no write starts any more. mu is held.
-func (x *Exchange) endLate(d *Deadline) (e *earlyEnd, busy, won bool) {
+func (x *Exchange) endLate(d *Deadline) (e *earlyEnd, from state, won bool) {
 	e = newEarlyEnd()
-	if busy, won = x.state.moveTo(late); won {
+	if from, won = x.state.moveTo(late); won {
+		e.aborted = from&^flags == aborted
 		x.ensureExtras().early = e
 	}
 	x.innermost.Store(x.innermost.Load().withAllPassed())
 	x.setAlarm(0)
-	if !won { // the response was aborted, or the client has left
-		go x.ctx.End(reqctx.Expired(d.Responder.Cause(d, x.Now()-d.Began, PhaseResponse)))
-		time.AfterFunc(abandonGrace, x.closeStuck)
-	}
-	return e, busy, won
+	return e, from, won
 }
 
 // removeDeadlines removes the deadlines if the handler is still running, which is

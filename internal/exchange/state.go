@@ -14,11 +14,11 @@ import (
 //	open       aborted   the response must not end cleanly
 //	open       upgraded  the connection was hijacked
 //	open       returned  the handler returned
+//	aborted    late      the deadline has passed, and the handler did not return
 //	upgraded   returned  the handler returned
 //
-// The states late, gone, aborted and returned are final. A deadline that passes
-// after an abort ends the context, and closes an HTTP/1 connection if the handler is
-// still running.
+// The states late, gone and returned are final. Nothing more is sent in them, nor in
+// the state aborted.
 //
 // There are eight flags. writing means that a write is in progress. It is set only
 // in the state open, but may stay set in the next state; the goroutine that moved
@@ -58,6 +58,7 @@ const (
 // moves is the table in the comment of state: from, to.
 var moves = [returned + 1][returned + 1]bool{
 	open:     {late: true, gone: true, aborted: true, upgraded: true, returned: true},
+	aborted:  {late: true},
 	upgraded: {returned: true},
 }
 
@@ -93,16 +94,16 @@ func (w *stateWord) load() state { return state(w.word.Load()) &^ flags }
 
 func (w *stateWord) has(flag state) bool { return state(w.word.Load())&flag != 0 }
 
-// moveTo moves the state, if the table allows it. busy reports whether a write is
-// in progress.
-func (w *stateWord) moveTo(to state) (busy, ok bool) {
+// moveTo moves the state, if the table allows it. It returns the state before, with
+// its flags.
+func (w *stateWord) moveTo(to state) (from state, ok bool) {
 	for {
 		old := state(w.word.Load())
 		if !moves[old&^flags][to] {
-			return false, false
+			return old, false
 		}
 		if w.word.CompareAndSwap(uint32(old), uint32(to|old&flags)) {
-			return old&writing != 0, true
+			return old, true
 		}
 	}
 }

@@ -210,7 +210,7 @@ func TestContextOfAStuckWrite(t *testing.T) {
 }
 
 // TestStuckAfterAnAbort: a handler that is stuck after its response was aborted does not
-// keep the client waiting past the deadline.
+// keep the client and the record waiting past the deadline.
 func TestStuckAfterAnAbort(t *testing.T) {
 	each(t, every, stacks, outsides, func(t *testing.T, proto string, s *stack, o *outside) {
 		release := make(latch)
@@ -223,9 +223,9 @@ func TestStuckAfterAnAbort(t *testing.T) {
 		t.Cleanup(release.open)
 		got := raw.Do(t, raw.Dial(t, srv.Addr, proto), &raw.Request{}).Neutral()
 		assert.Equal(t, [3]any{200, "begun", raw.Cut}, [3]any{got.Status, got.Body, got.End})
-		release.open()
 		if s.logs {
-			assert.Equal(t, line{Status: 200, Intended: 500, Outcome: "error"}, lineOf(records.Next(t)))
+			assert.Equal(t, line{Status: 200, Intended: 500, Outcome: "error", Abandoned: true}, lineOf(records.Next(t)))
+			release.open()
 			_ = srv.Close()
 			alone(t, records)
 		}
