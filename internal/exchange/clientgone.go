@@ -60,7 +60,7 @@ func (x *Exchange) noteClientLeft() {
 // was canceled before the request began.
 const (
 	connEndWait  = 250 * time.Millisecond
-	connEndShort = time.Millisecond
+	connEndShort = 5 * time.Millisecond
 )
 
 // connectionEnded reports whether the server says that the connection (on HTTP/2
@@ -77,7 +77,7 @@ func (x *Exchange) connectionEnded() bool {
 	}
 	now := x.Now()
 	c.waitUntil.CompareAndSwap(0, int64(now+wait))
-	if left := time.Duration(c.waitUntil.Load()) - now; left > 0 && receives(c.ended, left) {
+	if left := time.Duration(c.waitUntil.Load()) - now; left > 0 && receivesUnlessStarved(c.ended, left) {
 		return true
 	}
 	return yieldsTo(c.ended)

@@ -218,7 +218,7 @@ func (x *Exchange) writeOutcome(err error, left bool) Outcome {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return WriteTimeout
-	case peerGone(err), x.http2() && (left || connectionEnded(err)):
+	case peerGone(err), x.http2() && (left || connectionEnded(err) || err.Error() == streamClosed):
 		return Gone
 	case x.original.ProtoMajor == 3 && x.Parent().Err() != nil: // errors of HTTP/3 have no standard types
 		return Gone
@@ -230,6 +230,10 @@ func (x *Exchange) writeOutcome(err error, left bool) Outcome {
 func (x *Exchange) lostClient(err error) bool {
 	return x.writeOutcome(err, x.ClientGone()) == Gone
 }
+
+// streamClosed is the text of the error of a write to an HTTP/2 stream that has ended,
+// if no write deadline has ended it. net/http does not export the error.
+const streamClosed = "http2: stream closed"
 
 // connectionEnded reports whether err means that the client has ended an HTTP/2
 // connection. Reads and writes fail with such errors before the contexts end.

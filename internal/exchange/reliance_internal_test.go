@@ -104,6 +104,23 @@ func TestServerNamesADisconnectedClient(t *testing.T) {
 	assert.Positive(t, known)
 }
 
+// On HTTP/2 a write to a stream that the client has reset fails with an error that
+// net/http does not export either.
+func TestServerNamesAResetStream(t *testing.T) {
+	wrote := make(chan error, 1)
+	client, url := serveBare(t, testhttp.HTTP2, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusOK)
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+		_, err := w.Write(make([]byte, 2*bufferedHTTP2))
+		wrote <- err
+	})
+	res, err := client.Get(url)
+	require.NoError(t, err)
+	require.NoError(t, res.Body.Close())
+	assert.EqualError(t, <-wrote, streamClosed)
+}
+
 // dialOnce dials and passes the connection on.
 func dialOnce(to chan<- io.Closer) func(context.Context, string, string) (net.Conn, error) {
 	return func(ctx context.Context, network, addr string) (net.Conn, error) {
