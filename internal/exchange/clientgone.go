@@ -60,7 +60,7 @@ func (x *Exchange) noteClientLeft() {
 // was canceled before the request began.
 const (
 	connEndWait  = 250 * time.Millisecond
-	connEndShort = 5 * time.Millisecond
+	connEndShort = 50 * time.Millisecond
 )
 
 // connectionEnded reports whether the server says that the connection (on HTTP/2
@@ -152,7 +152,7 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 	from, ok := x.state.moveTo(gone)
 	if ok {
 		x.ensureExtras().early = e
-		x.abandonAtDeadline()
+		e.abandon = x.abandonAtDeadline()
 		x.innermost.Store(x.innermost.Load().withAllPassed())
 		x.setAlarm(0)
 	}
@@ -179,18 +179,19 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 // abandonAtDeadline lets the server free its goroutine or its connection at the
 // deadline although the request has ended with its client. Otherwise a stuck handler
 // would delay Server.Shutdown, and on HTTP/2 it would keep other requests of the
-// connection waiting, because a server runs only so many at once. mu is held.
-func (x *Exchange) abandonAtDeadline() {
+// connection waiting, because a server runs only so many at once. mu is held. The
+// timer, which may be nil, must be stopped when the handler returns.
+func (x *Exchange) abandonAtDeadline() *time.Timer {
 	d, at := x.due()
 	if d == nil || d.Cooperative {
-		return
+		return nil
 	}
 	abandon := x.closeStuck
 	if det := x.detached.Load(); det != nil {
 		answered := det.answered
 		abandon = func() { close(answered) }
 	}
-	time.AfterFunc(at-x.Now(), abandon)
+	return time.AfterFunc(at-x.Now(), abandon)
 }
 
 // same compares two values of panics, which need not be comparable.

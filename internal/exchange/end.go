@@ -21,6 +21,9 @@ func (x *Exchange) boundEnd() {
 		return
 	}
 	if x.http2() { // the deadline is that of the stream only
+		if x.Parent().Err() != nil {
+			return // the stream has ended, and its timer would keep the connection in memory until the deadline
+		}
 		by := x.start.Add(max(at, x.Now()+endGrace))
 		_ = x.controlled(func() error { return x.setWriteDeadline(by) })
 		return

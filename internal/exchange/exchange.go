@@ -157,6 +157,9 @@ func (x *Exchange) leave() {
 			x.end(v)
 		}
 	case e.gone && !x.reportsItself():
+		if e.abandon != nil {
+			e.abandon.Stop() // it would keep the exchange in memory
+		}
 		<-e.done
 		x.reportLateAfterGone(v)
 	}

@@ -4,7 +4,10 @@ package faults_test
 
 import (
 	"io"
+	"net"
 	"net/http"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -69,4 +72,55 @@ func TestHeadBehindOtherStreams(t *testing.T) {
 			})
 		})
 	}
+}
+
+// finalized is a listener that counts the connections that were accepted and are not
+// in memory any more.
+type finalized struct {
+	net.Listener
+
+	accepted, freed atomic.Int32
+}
+
+func (l *finalized) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	own := &ownConn{conn}
+	l.accepted.Add(1)
+	runtime.SetFinalizer(own, func(*ownConn) { l.freed.Add(1) })
+	return own, nil
+}
+
+type ownConn struct{ net.Conn }
+
+// TestMemoryOfAClosedConnection: an HTTP/2 connection whose streams were reset does not
+// stay in memory until their deadlines.
+func TestMemoryOfAClosedConnection(t *testing.T) {
+	each(t, http2, stacks, outsides, func(t *testing.T, _ string, s *stack, o *outside) {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		assert.NoError(t, err)
+		conns := &finalized{Listener: l}
+		begun := make(chan struct{})
+		srv := raw.StartOn(t, &http.Server{Handler: o.mw(s.build(raw.NewRecords(), timeout.Config{Limit: time.Hour})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, "a word")
+			begun <- struct{}{}
+			<-r.Context().Done()
+		})))}, conns)
+		for range 20 {
+			client, err := net.Dial("tcp", srv.Addr)
+			assert.NoError(t, err)
+			c := raw.NewHTTP2(client, 1<<20)
+			stream, err := c.Open(&raw.Request{}, false)
+			assert.NoError(t, err)
+			<-begun
+			assert.NoError(t, stream.Reset())
+			assert.NoError(t, c.Close())
+		}
+		assert.Eventually(t, func() bool {
+			runtime.GC()
+			return conns.freed.Load() == conns.accepted.Load()
+		}, raw.Patience, 50*time.Millisecond)
+	})
 }
