@@ -181,7 +181,7 @@ func (x *Exchange) leave() {
 func (x *Exchange) handBack() (ends bool) {
 	x.wmu.Lock()
 	defer x.wmu.Unlock()
-	if s := x.state.load(); s == open || s == upgraded {
+	if s := x.state.load(); s != late && s != gone {
 		if s == open && !x.state.has(finished) {
 			x.finishResponse()
 		}

@@ -15,6 +15,7 @@ import (
 //	open       upgraded  the connection was hijacked
 //	open       returned  the handler returned
 //	aborted    late      the deadline has passed, and the handler did not return
+//	aborted    returned  the handler returned
 //	upgraded   returned  the handler returned
 //
 // The states late, gone and returned are final. Nothing more is sent in them, nor in
@@ -58,7 +59,7 @@ const (
 // moves is the table in the comment of state: from, to.
 var moves = [returned + 1][returned + 1]bool{
 	open:     {late: true, gone: true, aborted: true, upgraded: true, returned: true},
-	aborted:  {late: true},
+	aborted:  {late: true, returned: true},
 	upgraded: {returned: true},
 }
 

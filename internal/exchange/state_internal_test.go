@@ -12,7 +12,7 @@ import (
 func TestMovesBetweenAllStates(t *testing.T) {
 	want := map[state][]state{
 		open:     {late, gone, aborted, upgraded, returned},
-		aborted:  {late},
+		aborted:  {late, returned},
 		upgraded: {returned},
 	}
 	for from := open; from <= returned; from++ {
