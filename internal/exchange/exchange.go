@@ -150,17 +150,17 @@ func (x *Exchange) leave() {
 		x.ClientGone() // records whether the client has left, because that cannot be detected later
 	}
 	ends := x.handBack()
+	e := x.earlyEnd()
+	if e != nil {
+		x.awaitEnd(e)
+	}
 	cut := x.wasCut()
-	switch e := x.earlyEnd(); {
+	switch {
 	case e == nil:
 		if v != nil || ends {
 			x.end(v)
 		}
 	case e.gone && !x.reportsItself():
-		if e.abandon != nil {
-			e.abandon.Stop() // it would keep the exchange in memory
-		}
-		<-e.done
 		x.reportLateAfterGone(v)
 	}
 	if w := x.watched(); w != nil && !x.scoped {
@@ -174,6 +174,17 @@ func (x *Exchange) leave() {
 	case (cut || nilPanic) && x.recoverable():
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// awaitEnd waits until the response is not used any more. Middleware between the
+// exchange and its deadline may return meanwhile, as http.TimeoutHandler does when its
+// context ends, but the server must not finish the request yet.
+func (x *Exchange) awaitEnd(e *earlyEnd) {
+	if det := x.detached.Load(); det != nil && !e.gone {
+		<-det.answered
+		return
+	}
+	<-e.done
 }
 
 // handBack ends the handler's use of the response. It reports whether the request
