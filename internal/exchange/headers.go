@@ -158,15 +158,19 @@ func (x *Exchange) keepOneID() {
 // shareHeaders gives the server's map to the handler when no deadline can answer
 // any more.
 func (x *Exchange) shareHeaders() {
-	if h := x.headers.Load(); h == headersServers {
-		return
-	} else if h == headersCopied && (!x.committed.Load() || x.mayHaveTrailers()) {
-		x.copyHeaders()
-	}
+	x.takeHeaders()
 	if x.headers.Swap(headersServers) == headersCopied {
 		x.mu.Lock()
 		x.own = nil
 		x.mu.Unlock()
+	}
+}
+
+// takeHeaders copies the handler's headers to the server's map if the server may still
+// need them.
+func (x *Exchange) takeHeaders() {
+	if x.headers.Load() == headersCopied && (!x.committed.Load() || x.mayHaveTrailers()) {
+		x.copyHeaders()
 	}
 }
 
@@ -181,7 +185,13 @@ func (x *Exchange) returnHeaders() {
 	}
 	defer x.recoverFinished()
 	defer x.done()
-	x.shareHeaders()
+	x.takeHeaders()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.innermost.Load() == nil { // a part of the request may have got a deadline meanwhile
+		x.headers.Store(headersServers)
+		x.own = nil
+	}
 }
 
 // mayHaveTrailers reports whether the handler may have set trailers in its own map,
@@ -268,24 +278,4 @@ func (r *Response) ImplicitHeader() http.Header {
 		return nil
 	}
 	return x.inner.Header()
-}
-
-// OnCommit makes the exchange call f with the headers when the response is
-// committed.
-func (r *Response) OnCommit(f func(http.Header)) {
-	x := (*Exchange)(r)
-	s := x.ensureExtras()
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	s.onCommit = f
-}
-
-func (x *Exchange) commitHook() func(http.Header) {
-	s := x.extras()
-	if s == &noExtras {
-		return nil
-	}
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return s.onCommit
 }

@@ -70,8 +70,9 @@ func (x *Exchange) pop(scope int) (in bool) {
 		x.innermost.Store(inner.without(scope))
 	}
 	x.setAlarm(0)
+	last := x.innermost.Load() == nil
 	x.mu.Unlock()
-	if scope == outermostScope {
+	if last {
 		x.returnHeaders()
 	}
 	return x.state.load() != late

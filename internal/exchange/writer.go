@@ -167,6 +167,26 @@ func (x *Exchange) commit(code int) {
 	}
 }
 
+// OnCommit makes the exchange call f with the headers when the response is
+// committed.
+func (r *Response) OnCommit(f func(http.Header)) {
+	x := (*Exchange)(r)
+	s := x.ensureExtras()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	s.onCommit = f
+}
+
+func (x *Exchange) commitHook() func(http.Header) {
+	s := x.extras()
+	if s == &noExtras {
+		return nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return s.onCommit
+}
+
 // streamBegan sets the alarm for the silence.
 func (x *Exchange) streamBegan() {
 	x.mu.Lock()

@@ -5,6 +5,7 @@ package faults_test
 import (
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -161,5 +162,35 @@ func TestHeadersOfMiddlewareBetween(t *testing.T) {
 		assert.Equal(t, []string{"x", "total;dur=1"}, []string{got.Field("X-Own"), got.Field("Server-Timing")})
 		written := raw.Do(t, c, &raw.Request{Path: "/written"})
 		assert.Equal(t, []string{"x", "total;dur=1"}, []string{written.Field("X-Own"), written.Trailer.Get("Server-Timing")})
+	})
+}
+
+// TestHeadersWhileAPartHasADeadline: a handler serves parts of a request at the same
+// time, each with a deadline. As long as one of them can still answer, the answer does
+// not have the headers of the handler.
+func TestHeadersWhileAPartHasADeadline(t *testing.T) {
+	s := stack{"logging", true, false, func(r *raw.Records, _ timeout.Config) middleware { return logging.New(r.Config()) }}
+	until := timeout.New(timeout.Config{Limit: limit})
+	each(t, raw.Protocols[1:], []stack{s}, outsides, func(t *testing.T, proto string, s *stack, o *outside) {
+		srv, records := serve(t, s, o, timeout.Config{}, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			begun, second, returned := make(chan struct{}), make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(returned)
+				until(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+					close(begun)
+					<-second
+				})).ServeHTTP(httptest.NewRecorder(), r)
+			}()
+			<-begun
+			until(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				close(second)
+				<-returned
+				w.Header().Set("X-Own", "x")
+				<-r.Context().Done()
+			})).ServeHTTP(httptest.NewRecorder(), r)
+		}))
+		got := raw.Do(t, raw.Dial(t, srv.Addr, proto), &raw.Request{})
+		assert.Equal(t, []any{504, ""}, []any{got.Status, got.Field("X-Own")})
+		assert.Equal(t, logging.OutcomeDeadline, records.Next(t).Outcome)
 	})
 }
