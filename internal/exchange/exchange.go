@@ -154,7 +154,7 @@ func (x *Exchange) leave() {
 	if e != nil {
 		x.awaitEnd(e)
 	}
-	cut := x.wasCut()
+	cut := x.wasCut() || e != nil && e.stuck // a stuck write may have ended since
 	switch {
 	case e == nil:
 		if v != nil || ends {

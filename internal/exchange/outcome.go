@@ -170,7 +170,7 @@ func (x *Exchange) copyStuckResponse(e *Ending) {
 	written, flushed := x.published()
 	e.HeadSent = flushed || x.exceedsBuffers(written, true)
 	if e.HeadSent {
-		e.Status, e.BytesOut = int(x.status), written
+		e.Status, e.BytesOut, e.FirstByte = int(x.status), written, x.started
 	} else {
 		e.Intended = cmp.Or(e.Intended, int(x.status))
 	}

@@ -124,3 +124,44 @@ func TestMemoryOfAClosedConnection(t *testing.T) {
 		}, raw.Patience, 50*time.Millisecond)
 	})
 }
+
+// TestStuckWriteThatEnds: middleware outside has a writer without deadlines, so a write
+// that the client does not read is stuck at the deadline. When the client reads, it
+// sees that the response is incomplete.
+func TestStuckWriteThatEnds(t *testing.T) {
+	sizes := map[string]int{"1.1": 8 << 20, "2": 2 * raw.Window} // more than the kernel's buffers, or the window
+	each(t, raw.Protocols[1:], stacks[:3], []outside{{"a plain wrapper", opaque, true}}, func(t *testing.T, proto string, s *stack, o *outside) {
+		returned := make(chan struct{})
+		srv, records := serve(t, s, o, timeout.Config{Limit: limit}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			defer close(returned)
+			_, _ = w.Write(make([]byte, sizes[proto]))
+			_, _ = io.WriteString(w, "the rest")
+		}))
+		var receive func() raw.Answer
+		if proto == "2" {
+			stream, err := raw.DialHTTP2(t, srv.Addr, raw.Window).Open(&raw.Request{}, true)
+			assert.NoError(t, err)
+			receive = func() raw.Answer {
+				assert.NoError(t, stream.Ask(2*raw.Window))
+				return stream.Receive(nil)
+			}
+		} else {
+			c := raw.DialHTTP1(t, srv.Addr, proto)
+			c.Send(t, &raw.Request{})
+			receive = func() raw.Answer { return c.Receive(t) }
+		}
+		if s.logs {
+			r := records.Next(t)
+			assert.Equal(t, line{Status: 200, Outcome: "deadline", Abandoned: true}, lineOf(r))
+			assert.True(t, r.Truncated)
+			assert.Positive(t, r.TTFB)
+		} else {
+			time.Sleep(limit + 2*time.Second) // until the end of the request no longer waits for the write
+		}
+		got := receive().Neutral()
+		assert.Equal(t, [2]any{200, raw.Cut}, [2]any{got.Status, got.End})
+		await(t, returned, "the handler's return")
+		_ = srv.Close()
+		alone(t, records)
+	})
+}
