@@ -179,11 +179,15 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 // abandonAtDeadline lets the server free its goroutine or its connection at the
 // deadline although the request has ended with its client. Otherwise a stuck handler
 // would delay Server.Shutdown, and on HTTP/2 it would keep other requests of the
-// connection waiting, because a server runs only so many at once. mu is held. The
-// timer, which may be nil, must be stopped when the handler returns.
+// connection waiting, because a server runs only so many at once. It returns the timer,
+// or nil. mu is held.
 func (x *Exchange) abandonAtDeadline() *time.Timer {
 	d, at := x.due()
-	if d == nil || d.Cooperative {
+	for d != nil && d.Cooperative {
+		x.innermost.Store(x.innermost.Load().withPassed(d))
+		d, at = x.due()
+	}
+	if d == nil {
 		return nil
 	}
 	abandon := x.closeStuck

@@ -54,7 +54,7 @@ type earlyEnd struct {
 	gone      bool          // the client left
 	stuck     bool          // a write does not end, so wmu is held; read it only after done
 	aborted   bool          // the response was aborted before
-	abandon   *time.Timer   // see abandonAtDeadline
+	abandon   *time.Timer   // see abandonAtDeadline; read it only after done
 }
 
 func newEarlyEnd() *earlyEnd {

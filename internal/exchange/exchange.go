@@ -185,6 +185,9 @@ func (x *Exchange) awaitEnd(e *earlyEnd) {
 		return
 	}
 	<-e.done
+	if e.abandon != nil {
+		e.abandon.Stop() // it keeps the exchange in memory
+	}
 }
 
 // handBack ends the handler's use of the response. It reports whether the request

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -143,7 +144,10 @@ func TestDetach(t *testing.T) {
 // TestHandlersOfAConnection: a server runs only so many handlers of a connection. Those
 // that are stuck do not count from their deadline on, even if their clients have left.
 func TestHandlersOfAConnection(t *testing.T) {
-	each(t, http2, stacks, outsides[:1], func(t *testing.T, _ string, s *stack, o *outside) {
+	nested := stack{"logging, timeout, cooperative timeout", true, false, func(r *raw.Records, c timeout.Config) middleware {
+		return bulwark.Chain(logging.New(r.Config()), timeout.New(c), timeout.New(timeout.Config{Limit: c.Limit / 2, Cooperative: true}))
+	}}
+	each(t, http2, append(slices.Clip(stacks), nested), outsides[:1], func(t *testing.T, _ string, s *stack, o *outside) {
 		release, entered := make(latch), make(chan struct{}, 2)
 		records := raw.NewRecords()
 		h := o.mw(s.build(records, timeout.Config{Limit: limit})(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

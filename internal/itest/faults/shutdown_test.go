@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"testing"
 	"time"
 
@@ -95,5 +96,46 @@ func TestRequestAfterABaseContextEnded(t *testing.T) {
 			}
 		}
 		assert.Less(t, fastest, 100*time.Millisecond)
+	})
+}
+
+// TestMemoryAfterADisconnect: when the handler has returned, a deadline that is far away
+// does not keep the request in memory.
+func TestMemoryAfterADisconnect(t *testing.T) {
+	type data struct{ large [1 << 10]byte }
+	each(t, every, []stack{whole}, outsides[:1], func(t *testing.T, proto string, s *stack, o *outside) {
+		entered, release, freed := make(chan struct{}), make(latch), make(chan struct{})
+		held := &outside{o.desc, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				d := new(data)
+				runtime.AddCleanup(d, func(freed chan struct{}) { close(freed) }, freed)
+				next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), spanKey{}, d)))
+			})
+		}, true}
+		srv, records := serve(t, s, held, timeout.Config{Limit: time.Hour}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			close(entered)
+			for piece := make([]byte, 16<<10); ; {
+				if _, err := w.Write(piece); err != nil {
+					break
+				}
+			}
+			<-release
+		}))
+		t.Cleanup(release.open)
+		c := raw.Dial(t, srv.Addr, proto)
+		c.Send(t, &raw.Request{})
+		await(t, entered, "the handler")
+		_ = c.Close()
+		records.Next(t)
+		release.open()
+		assert.Eventually(t, func() bool {
+			runtime.GC()
+			select {
+			case <-freed:
+				return true
+			default:
+				return false
+			}
+		}, raw.Patience, limit/10)
 	})
 }
