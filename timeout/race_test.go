@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/bulwark-go/bulwark/bulwarktest"
 	"github.com/bulwark-go/bulwark/internal/testhttp"
+	"github.com/bulwark-go/bulwark/logging"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
@@ -201,13 +203,32 @@ func TestRaceOfEndings(t *testing.T) {
 // A connection breaks while an informational response is sent. There is no data race,
 // although net/http may still be writing the headers when the handler continues.
 func TestRaceAfterAnInformationalResponse(t *testing.T) {
-	v := variants[1]
-	s := v.start(t, timeout.New(timeout.Config{Limit: testhttp.Patience})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for i := 0; r.Context().Err() == nil; i++ {
-			w.Header().Set("X-Count", fmt.Sprint(i))
-			w.WriteHeader(http.StatusEarlyHints)
-		}
-	})))
+	enforced := timeout.New(timeout.Config{Limit: testhttp.Patience})
+	logged := logging.New(logging.Config{Logger: slog.New(slog.DiscardHandler)})
+	for _, tt := range []struct {
+		desc string
+		mw   func(http.Handler) http.Handler
+		uses bool // the handler uses the header map
+	}{
+		{"a header of the handler", enforced, true},
+		{"a request id", logged, false},
+		{"a request id and a deadline", func(h http.Handler) http.Handler { return logged(enforced(h)) }, false},
+	} {
+		t.Run(tt.desc, func(t *testing.T) {
+			raceAfterAnInformationalResponse(t, tt.mw(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				for i := 0; r.Context().Err() == nil; i++ {
+					if tt.uses {
+						w.Header().Set("X-Count", fmt.Sprint(i))
+					}
+					w.WriteHeader(http.StatusEarlyHints)
+				}
+			})))
+		})
+	}
+}
+
+func raceAfterAnInformationalResponse(t *testing.T, h http.Handler) {
+	s := variants[1].start(t, h)
 	tr := s.Client().Transport.(*http.Transport)
 	var all sync.WaitGroup
 	for range 100 {

@@ -233,15 +233,16 @@ func (x *Exchange) writeInformational(code int) {
 			maps.Copy(wire, before)
 		}()
 		x.copyHeaders()
-		if x.http2() {
-			// On HTTP/2 net/http passes the map itself to the goroutine that writes
-			// the frame, and if the connection breaks, it does not wait for that
-			// goroutine. It makes a copy only if it has to remove a Content-Length,
-			// which an informational response must not have.
-			wire.Set("Content-Length", "0")
-		}
 	}
 	x.keepOneID()
+	if _, declared := wire["Content-Length"]; x.http2() && !declared {
+		// On HTTP/2 net/http passes the map itself to the goroutine that writes the
+		// frame, and if the connection breaks, it does not wait for that goroutine.
+		// It makes a copy only if it has to remove a Content-Length, which an
+		// informational response must not have.
+		wire.Set("Content-Length", "0")
+		defer wire.Del("Content-Length")
+	}
 	x.mu.Lock()
 	id := x.idHeader
 	x.mu.Unlock()
