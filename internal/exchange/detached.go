@@ -119,6 +119,18 @@ type result struct {
 	goexit   bool
 }
 
+// detach returns nil if the request has ended already: its end would not close answered.
+func (x *Exchange) detach() *detached {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if s := x.state.load(); s == late || s == gone {
+		return nil
+	}
+	d := &detached{answered: make(chan struct{})}
+	x.detached.Store(d)
+	return d
+}
+
 // serveDetached runs the handler on its own goroutine, in the outermost scope,
 // and returns when it has ended or answered is closed.
 //
@@ -126,8 +138,11 @@ type result struct {
 // tracing libraries do for the route. So the handler gets a copy of the request.
 // Its changes are copied back, unless the handler was abandoned.
 func (x *Exchange) serveDetached(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	d := &detached{answered: make(chan struct{})}
-	x.detached.Store(d)
+	d := x.detach()
+	if d == nil {
+		x.serveInPlace(next, w, r)
+		return
+	}
 	own := r
 	if r != &x.req {
 		c := *r

@@ -218,7 +218,10 @@ func (k *kind) soak(t *testing.T, proto string) {
 	t.Logf("%d requests: heap %+d, goroutines %+d, descriptors %+d", *requests,
 		after.heap-before.heap, after.goroutines-before.goroutines, after.descriptors-before.descriptors)
 	assert.Less(t, after.heap-before.heap, int64(512<<10+10**requests), "the heap has grown")
-	assert.LessOrEqual(t, after.goroutines, before.goroutines, "goroutines are left")
+	if !assert.LessOrEqual(t, after.goroutines, before.goroutines, "goroutines are left") {
+		stacks := make([]byte, 1<<20)
+		t.Logf("%s", stacks[:runtime.Stack(stacks, true)])
+	}
 	assert.LessOrEqual(t, after.descriptors, before.descriptors, "descriptors are left")
 	assert.Empty(t, records.Rest(), "more records than requests")
 
