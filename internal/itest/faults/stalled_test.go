@@ -109,9 +109,7 @@ func TestMemoryOfAClosedConnection(t *testing.T) {
 			<-r.Context().Done()
 		})))}, conns)
 		for range 20 {
-			client, err := net.Dial("tcp", srv.Addr)
-			assert.NoError(t, err)
-			c := raw.NewHTTP2(client, 1<<20)
+			c := raw.DialHTTP2(t, srv.Addr, 1<<20)
 			stream, err := c.Open(&raw.Request{}, false)
 			assert.NoError(t, err)
 			<-begun
