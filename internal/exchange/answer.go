@@ -51,7 +51,7 @@ func (x *Exchange) resetStream() {
 //
 // The writer below may panic, because it may belong to outer middleware, or to a
 // server whose connection was hijacked without the exchange.
-func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, from state) (action transportAction) {
+func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error) (action transportAction) {
 	defer func() {
 		if v := recover(); v != nil {
 			x.hookPanicked("the writer", v)
@@ -61,12 +61,12 @@ func (x *Exchange) endResponse(d *Deadline, e *earlyEnd, err error, from state) 
 			action = actAbort
 		}
 	}()
-	last := x.awaitIdle(from)
+	last := x.awaitIdle(e.from)
 	if last == writeStuck {
 		e.stuck = true
 		return actNone
 	}
-	if e.aborted {
+	if e.aborted() {
 		return actAbort
 	}
 	if !x.committed.Load() {

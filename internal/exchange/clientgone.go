@@ -149,8 +149,8 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 		x.mu.Unlock()
 		return
 	}
-	from, ok := x.state.moveTo(gone)
-	if ok {
+	var ok bool
+	if e.from, ok = x.state.moveTo(gone); ok {
 		x.ensureExtras().early = e
 		e.abandon = x.abandonAtDeadline()
 		x.innermost.Store(x.innermost.Load().withAllPassed())
@@ -165,7 +165,7 @@ func (x *Exchange) endGone(left time.Duration, timedOut bool) {
 			if !x.drained.Load() {
 				_ = x.setReadDeadline(expired)
 			}
-			e.stuck = x.awaitIdle(from) == writeStuck
+			e.stuck = x.awaitIdle(e.from) == writeStuck
 		}
 		if timedOut && !e.stuck {
 			x.wmu.Lock()

@@ -53,13 +53,16 @@ type earlyEnd struct {
 	abandoned bool          // the handler was still running after abandonGrace; read it only after done
 	gone      bool          // the client left
 	stuck     bool          // a write does not end, so wmu is held; read it only after done
-	aborted   bool          // the response was aborted before
+	from      state         // the state before, with its flags
 	abandon   *time.Timer   // see abandonAtDeadline; read it only after done
 }
 
 func newEarlyEnd() *earlyEnd {
 	return &earlyEnd{returned: make(chan struct{}), done: make(chan struct{})}
 }
+
+// aborted reports whether the response had been aborted before.
+func (e *earlyEnd) aborted() bool { return e.from&^flags == aborted }
 
 func (e *earlyEnd) handlerReturned() { e.once.Do(func() { close(e.returned) }) }
 
@@ -119,12 +122,12 @@ func (x *Exchange) Abandoned() bool {
 // context ends first, because everything after it may fail. A read of the body is
 // unblocked before the answer is sent, because from Go 1.27 on the answer to an
 // Expect: 100-continue request waits for a lock that the Read holds.
-func (x *Exchange) expire(d *Deadline, e *earlyEnd, from state) {
+func (x *Exchange) expire(d *Deadline, e *earlyEnd) {
 	defer close(e.done)
 	over := x.serverFinished()
-	phase, left := x.phase(), x.state.has(clientLeft) || !e.aborted && x.detectClientGone()
+	phase, left := x.phase(), x.state.has(clientLeft) || !e.aborted() && x.detectClientGone()
 	err := d.Responder.Cause(d, x.Now()-d.Began, phase)
-	if !e.aborted {
+	if !e.aborted() {
 		x.Notes.noteDeadline(err)
 	}
 	if left {
@@ -137,7 +140,7 @@ func (x *Exchange) expire(d *Deadline, e *earlyEnd, from state) {
 		if !x.drained.Load() {
 			_ = x.setReadDeadline(expired) // if this fails, a blocked read stays blocked
 		}
-		end = x.endResponse(d, e, err, from)
+		end = x.endResponse(d, e, err)
 	}
 	e.at = x.Now()
 	det := x.detached.Load()

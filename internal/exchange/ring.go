@@ -49,10 +49,10 @@ func (x *Exchange) ring() {
 		x.mu.Unlock()
 		x.ctx.End(reqctx.Expired(d.Responder.Cause(d, now-d.Began, PhaseHandler)))
 	default:
-		e, from, won := x.endLate(d)
+		e, won := x.endLate(d)
 		x.mu.Unlock()
 		if won {
-			x.expire(d, e, from)
+			x.expire(d, e)
 		}
 	}
 }
@@ -94,23 +94,22 @@ func (x *Exchange) expireNow() {
 		x.mu.Unlock()
 		return
 	}
-	e, from, won := x.endLate(d)
+	e, won := x.endLate(d)
 	x.mu.Unlock()
 	if won {
-		go x.expire(d, e, from)
+		go x.expire(d, e)
 	}
 }
 
 // endLate moves the state to late, so that no write starts any more. mu is held.
-func (x *Exchange) endLate(d *Deadline) (e *earlyEnd, from state, won bool) {
+func (x *Exchange) endLate(d *Deadline) (e *earlyEnd, won bool) {
 	e = newEarlyEnd()
-	if from, won = x.state.moveTo(late); won {
-		e.aborted = from&^flags == aborted
+	if e.from, won = x.state.moveTo(late); won {
 		x.ensureExtras().early = e
 	}
 	x.innermost.Store(x.innermost.Load().withAllPassed())
 	x.setAlarm(0)
-	return e, from, won
+	return e, won
 }
 
 // removeDeadlines removes the deadlines if the handler is still running, which is

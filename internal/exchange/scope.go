@@ -58,11 +58,11 @@ func (x *Exchange) pop(scope int) (in bool) {
 	x.mu.Lock()
 	d, at := x.due()
 	if d != nil && !d.Cooperative && x.Now() >= at {
-		e, from, won := x.endLate(d)
+		e, won := x.endLate(d)
 		x.mu.Unlock()
 		if won {
 			e.handlerReturned()
-			x.expire(d, e, from)
+			x.expire(d, e)
 		}
 		x.mu.Lock()
 	}
