@@ -49,7 +49,7 @@ func (x *Exchange) ring() {
 		x.mu.Unlock()
 		x.ctx.End(reqctx.Expired(d.Responder.Cause(d, now-d.Began, PhaseHandler)))
 	default:
-		e, won := x.endLate(d)
+		e, won := x.endLate()
 		x.mu.Unlock()
 		if won {
 			x.expire(d, e)
@@ -94,7 +94,7 @@ func (x *Exchange) expireNow() {
 		x.mu.Unlock()
 		return
 	}
-	e, won := x.endLate(d)
+	e, won := x.endLate()
 	x.mu.Unlock()
 	if won {
 		go x.expire(d, e)
@@ -102,7 +102,7 @@ func (x *Exchange) expireNow() {
 }
 
 // endLate moves the state to late, so that no write starts any more. mu is held.
-func (x *Exchange) endLate(d *Deadline) (e *earlyEnd, won bool) {
+func (x *Exchange) endLate() (e *earlyEnd, won bool) {
 	e = newEarlyEnd()
 	if e.from, won = x.state.moveTo(late); won {
 		x.ensureExtras().early = e

@@ -58,7 +58,7 @@ func (x *Exchange) pop(scope int) (in bool) {
 	x.mu.Lock()
 	d, at := x.due()
 	if d != nil && !d.Cooperative && x.Now() >= at {
-		e, won := x.endLate(d)
+		e, won := x.endLate()
 		x.mu.Unlock()
 		if won {
 			e.handlerReturned()
