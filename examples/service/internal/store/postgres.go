@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -81,7 +82,22 @@ func (p postgres) Create(ctx context.Context, key string, n domain.NewUser) (dom
 
 func (p postgres) Ping(ctx context.Context) error { return postgresError(p.pool.Ping(ctx)) }
 
-func (p postgres) Close() { p.pool.Close() }
+// closeLimit bounds Close. To close a connection whose query was canceled, pgx first
+// tells the server to cancel the query, and waits up to 15 seconds for an answer. A
+// process that shuts down has less time.
+const closeLimit = 2 * time.Second
+
+func (p postgres) Close() {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		p.pool.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeLimit):
+	}
+}
 
 // postgresError marks all errors as unavailable except the end of the context and
 // errors of the statement. The server's error classes 08 and 57P mean lost

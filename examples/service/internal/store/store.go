@@ -25,6 +25,8 @@ type Store interface {
 	// Ping checks that the database responds.
 	Ping(ctx context.Context) error
 
+	// Close closes all connections. If the database does not respond, it returns
+	// after two seconds.
 	Close()
 }
 

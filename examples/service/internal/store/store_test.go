@@ -159,28 +159,18 @@ func TestContext(t *testing.T) {
 	})
 }
 
-// TestQueryEnds: a lookup that takes too long is canceled in PostgreSQL as well.
-func TestQueryEnds(t *testing.T) {
-	url := servers.Database(t)
-	s := open(t, url)
-	u, err := s.Create(t.Context(), "", ada)
-	require.NoError(t, err)
+// slowUsers makes lookups of users take ten minutes. running returns whether n of
+// them are running.
+func slowUsers(t *testing.T, url string) (running func(n int) func() bool) {
+	t.Helper()
 	pool, err := pgxpool.New(t.Context(), url)
 	require.NoError(t, err)
-	defer pool.Close()
+	t.Cleanup(pool.Close)
 	_, err = pool.Exec(t.Context(), `ALTER TABLE users RENAME TO people`)
 	require.NoError(t, err)
 	_, err = pool.Exec(t.Context(), `CREATE VIEW users AS SELECT id, name, email FROM people, (SELECT pg_sleep(600)) AS slow`)
 	require.NoError(t, err)
-
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	ended := make(chan error, 1)
-	go func() {
-		_, err := s.User(ctx, u.ID)
-		ended <- err
-	}()
-	running := func(want int) func() bool {
+	return func(want int) func() bool {
 		return func() bool {
 			var n int
 			err := pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
@@ -188,10 +178,64 @@ func TestQueryEnds(t *testing.T) {
 			return err == nil && n == want
 		}
 	}
+}
+
+// lookUp looks up a user until cancel is called.
+func lookUp(t *testing.T, s store.Store, id int64) (cancel func(), ended <-chan error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	result := make(chan error, 1)
+	go func() {
+		_, err := s.User(ctx, id)
+		result <- err
+	}()
+	return cancel, result
+}
+
+// TestQueryEnds: a lookup that takes too long is canceled in PostgreSQL as well.
+func TestQueryEnds(t *testing.T) {
+	url := servers.Database(t)
+	s := open(t, url)
+	u, err := s.Create(t.Context(), "", ada)
+	require.NoError(t, err)
+	running := slowUsers(t, url)
+	cancel, ended := lookUp(t, s, u.ID)
 	require.Eventually(t, running(1), watchdog, 10*time.Millisecond)
 	cancel()
 	require.ErrorIs(t, <-ended, context.Canceled)
 	require.Eventually(t, running(0), watchdog, 10*time.Millisecond)
+}
+
+// TestCloseWithoutAnAnswer: a process that shuts down does not wait for a server
+// that does not accept the cancellation of a query.
+func TestCloseWithoutAnAnswer(t *testing.T) {
+	server := servers.Postgres(t)
+	url := servers.Schema(t, server.URL)
+	s, err := store.Open(t.Context(), url, 4)
+	require.NoError(t, err)
+	u, err := s.Create(t.Context(), "", ada)
+	require.NoError(t, err)
+	running := slowUsers(t, url)
+	cancel, ended := lookUp(t, s, u.ID)
+	require.Eventually(t, running(1), watchdog, 10*time.Millisecond)
+
+	server.Pause() // only the process that accepts connections
+	cancel()
+	require.ErrorIs(t, <-ended, context.Canceled)
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.Close()
+	}()
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second): // pgx waits for 15
+		t.Error("Close does not end")
+	}
+	server.Resume()
+	require.Eventually(t, running(0), watchdog, 10*time.Millisecond)
+	<-closed
 }
 
 // TestUnavailable: errors while PostgreSQL is away say so, and it works again without
