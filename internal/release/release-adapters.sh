@@ -27,7 +27,7 @@ absent "${tags[@]}"
 for dir in "${dirs[@]}"; do
 	(
 		cd "$dir"
-		export GOWORK=off GOFLAGS=-mod=mod
+		export GOWORK=off GOFLAGS="-mod=mod -trimpath" # without paths, what was compiled once can be used again
 		go mod edit -dropreplace="$core" -require="$core@$version"
 		go list -deps -test ./... >/dev/null # adds the missing sums to go.sum
 		! grep -qE '^(replace|exclude) ' go.mod || refuse "$dir/go.mod replaces or excludes what only this repository has"
