@@ -48,7 +48,7 @@ func truncated(e *exchange.Ending) bool {
 	case exchange.ShortBody, exchange.WriteTimeout, exchange.WriteError:
 		return e.Status != 0
 	}
-	return e.Status != 0 && (e.Cut || e.Unanswered) // in these cases a status means that the header was sent
+	return e.Status != 0 && (e.Cut || e.Unanswered && !e.Complete) // in these cases a status means that the header was sent
 }
 
 // defaultLevel returns ERROR if the service is at fault: a 5xx, a response that was

@@ -217,6 +217,37 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// A panic after a complete response does not make it a part of one.
+func TestNotTruncatedIfComplete(t *testing.T) {
+	for _, tt := range []struct {
+		method string
+		begin  func(http.ResponseWriter)
+		http1  bool // on HTTP/2 the stream is reset before its end
+	}{
+		{http.MethodHead, func(http.ResponseWriter) {}, false},
+		{http.MethodGet, func(w http.ResponseWriter) { w.WriteHeader(204) }, true},
+		{http.MethodGet, func(w http.ResponseWriter) {
+			w.Header().Set("Content-Length", "4")
+			_, _ = io.WriteString(w, "full")
+		}, true},
+	} {
+		testhttp.Each(t, func(t *testing.T, p testhttp.Protocol) {
+			var o *observed
+			s := start(t, p, func(w http.ResponseWriter, _ *http.Request) {
+				tt.begin(w)
+				_ = http.NewResponseController(w).Flush()
+				panic(http.ErrAbortHandler)
+			}, func(_ *httptest.Server, cfg *logging.Config) { o = watch(cfg) })
+			got := s.Do(s.Request(t, tt.method, "/", http.NoBody))
+			r := o.next(t)
+			want := tt.http1 && p.String() == "HTTP/2"
+			assert.Equal(t, logging.OutcomeAborted, r.Outcome)
+			assert.Equal(t, want, r.Truncated)
+			assert.Equal(t, want, got.Err != nil, "what the client sees: %v", got.Err)
+		})
+	}
+}
+
 // A client that disconnects in the middle of a response does not see that it broke off.
 func TestNotTruncatedForAClientThatLeft(t *testing.T) {
 	testhttp.Each(t, func(t *testing.T, p testhttp.Protocol) {

@@ -58,6 +58,7 @@ type Ending struct {
 	Queued    time.Duration // how long the request waited for a permit
 	// Unanswered means that a panic was not recovered, so the server sends nothing more.
 	Unanswered bool
+	Complete   bool // the client had the end of the response before that
 }
 
 // facts determine the outcome, together with the Ending.
@@ -146,6 +147,7 @@ func (x *Exchange) copyResponse(e *Ending, f *facts) {
 	e.HeadSent = committed && x.onWire()
 	f.whole = committed && !e.Cut && e.WriteErr == nil && !x.state.has(trailing) &&
 		(x.flushed && x.declared >= 0 && x.written >= x.declared || x.onWire() && !x.hasBody())
+	e.Complete = f.whole && (!x.http2() || x.original.Method == http.MethodHead) // else the reset of the stream is its end
 	broken := e.Cut || f.timedOut || e.Unanswered || e.WriteErr != nil
 	switch {
 	case committed && (!broken || x.onWire()):
