@@ -106,6 +106,20 @@ func TestEnding(t *testing.T) {
 			w.Header().Set("Content-Length", "10")
 			_, _ = io.WriteString(w, "hello")
 		}, facts{status: 200, out: 5, outcome: exchange.ShortBody}},
+		{"more than declared: the rest is not sent", "POST", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "5")
+			_, _ = io.WriteString(w, "hello")
+			flushIt(w)
+			_, err := io.WriteString(w, "more")
+			assert.Error(t, err)
+		}, facts{status: 200, out: 5}},
+		{"short, because the rest was too much", "POST", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "10")
+			_, _ = io.WriteString(w, "hello")
+			flushIt(w)
+			_, err := io.WriteString(w, "too much")
+			assert.Error(t, err)
+		}, facts{status: 200, out: 5, outcome: exchange.ShortBody}},
 		{"deadline", "POST", func(_ http.ResponseWriter, r *http.Request) {
 			<-r.Context().Done()
 		}, facts{status: 504, out: int64(len("Gateway Timeout\n")), outcome: exchange.DeadlineHit}},

@@ -254,7 +254,7 @@ func (x *Exchange) wrote(n int64, err error) {
 	if x.streams() {
 		x.lastWrite.Store(int64(x.Now()))
 	}
-	if err == nil || x.extras().writeErr != nil || errors.Is(err, http.ErrBodyNotAllowed) || errors.Is(err, http.ErrContentLength) {
+	if err == nil || x.extras().writeErr != nil || errors.Is(err, http.ErrBodyNotAllowed) || x.exceedsLength(err) {
 		return
 	}
 	x.failedToWrite(err, x.written-n)
@@ -274,3 +274,12 @@ func (x *Exchange) failedToWrite(err error, before int64) {
 	s := x.ensureExtras()
 	s.writeErr, s.wroteTo = err, before
 }
+
+// exceedsLength reports whether a write was refused because it exceeds the declared
+// Content-Length. The server then sends nothing of it.
+func (x *Exchange) exceedsLength(err error) bool {
+	return errors.Is(err, http.ErrContentLength) || x.http2() && err.Error() == lengthExceeded
+}
+
+// lengthExceeded is the text of HTTP/2's error for that, which net/http does not export.
+const lengthExceeded = "http2: handler wrote more than declared Content-Length"
