@@ -162,6 +162,25 @@ func TestWrapAbortsAfterARecoveredPanic(t *testing.T) {
 	assert.Same(t, outer, after, "the writer is put back")
 }
 
+// net/http panics for an invalid status. The response to that panic has its own status,
+// which Gin's writer ignores once it counts as written.
+func TestWrapPanicsForAnInvalidStatus(t *testing.T) {
+	recoverer := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			defer func() { http.Error(w, fmt.Sprint(recover()), 500) }()
+			next.ServeHTTP(w, r)
+		})
+	}
+	for _, code := range []int{99, 1000} {
+		e := gin.New()
+		e.GET("/", bulwarkgin.Wrap(recoverer), func(c *gin.Context) { c.String(code, "body") })
+
+		got := do(t, e, "GET", "/")
+		assert.Equal(t, 500, got.status)
+		assert.Equal(t, fmt.Sprintf("invalid WriteHeader code %d\n", code), got.body)
+	}
+}
+
 func TestWrapLeavesTheRequestAndPutsTheWriterBack(t *testing.T) {
 	type key struct{}
 	tag := func(next http.Handler) http.Handler {
@@ -272,24 +291,45 @@ func TestWrapHijack(t *testing.T) {
 	assert.Equal(t, "body", do(t, e, "GET", "/late").body)
 }
 
-// TestWrapHijackUnsupported: net/http's HTTP/2 cannot hijack, and the handler can still
-// respond afterwards.
+// TestWrapHijackUnsupported: if the connection cannot be hijacked, as on HTTP/2, the
+// handler can still respond.
 func TestWrapHijackUnsupported(t *testing.T) {
-	errs := &spyMapper{status: 426}
-	e := gin.New()
-	e.Use(bulwarkgin.Wrap(func(next http.Handler) http.Handler {
+	hide := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			next.ServeHTTP(struct{ http.ResponseWriter }{w}, r)
 		})
-	}), bulwarkgin.Errors(errs))
-	e.GET("/", bulwarkgin.Handler(func(c *gin.Context) error {
-		_, _, err := c.Writer.Hijack()
-		return err
-	}))
+	}
+	for _, tc := range []struct {
+		desc  string
+		http2 bool
+		use   []gin.HandlerFunc
+	}{
+		{"a middleware hides it", false, []gin.HandlerFunc{bulwarkgin.Wrap(hide)}},
+		{"HTTP/2", true, []gin.HandlerFunc{bulwarkgin.Wrap(pass)}},
+		{"HTTP/2, nested", true, []gin.HandlerFunc{bulwarkgin.Wrap(pass), bulwarkgin.Wrap(pass)}},
+	} {
+		t.Run(tc.desc, func(t *testing.T) {
+			errs := &spyMapper{status: 426}
+			e := gin.New()
+			e.Use(tc.use...)
+			e.Use(bulwarkgin.Errors(errs))
+			e.GET("/", bulwarkgin.Handler(func(c *gin.Context) error {
+				_, _, err := c.Writer.Hijack()
+				return err
+			}))
+			srv := httptest.NewUnstartedServer(e)
+			srv.EnableHTTP2 = tc.http2
+			srv.StartTLS()
+			defer srv.Close()
+			res, err := srv.Client().Get(srv.URL)
+			require.NoError(t, err)
+			require.NoError(t, res.Body.Close())
 
-	assert.Equal(t, 426, do(t, e, "GET", "/").status)
-	require.Len(t, errs.written, 1)
-	assert.ErrorIs(t, errs.written[0], http.ErrNotSupported)
+			assert.Equal(t, 426, res.StatusCode)
+			require.Len(t, errs.written, 1)
+			assert.ErrorIs(t, errs.written[0], http.ErrNotSupported)
+		})
+	}
 }
 
 // A failed flush is not a success for the middleware.

@@ -2,6 +2,7 @@ package bulwarkgin
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -21,6 +22,9 @@ type baseWriter struct {
 func (b *baseWriter) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
 func (b *baseWriter) WriteHeader(code int) {
+	if code < 100 || code > 999 { // or net/http panics when Gin has marked the response as written
+		panic(fmt.Sprintf("invalid WriteHeader code %v", code)) // the same as net/http
+	}
 	// Gin treats an informational status as the final one, and then drops the real
 	// one. So an informational status is sent through the writer that Gin wraps.
 	// 101 is final.
@@ -45,6 +49,19 @@ func (b *baseWriter) FlushError() error {
 		return http.NewResponseController(u.Unwrap()).Flush()
 	}
 	return nil
+}
+
+// Hijack hijacks the connection. If the server cannot, as on HTTP/2, Gin's own
+// Hijack panics and also marks the response as written. So the response to the panic
+// would get the status 200.
+func (b *baseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	_, nested := b.ResponseWriter.(*innerWriter)
+	if u, ok := b.ResponseWriter.(interface{ Unwrap() http.ResponseWriter }); ok && !nested {
+		if _, ok := u.Unwrap().(http.Hijacker); !ok {
+			return http.NewResponseController(u.Unwrap()).Hijack()
+		}
+	}
+	return b.ResponseWriter.Hijack()
 }
 
 // innerWriter is c.Writer for the wrapped handlers. It is a gin.ResponseWriter
