@@ -74,7 +74,9 @@ func Handler(h func(*gin.Context) error) gin.HandlerFunc {
 // state that mw shares between requests must be kept outside the func(http.Handler)
 // http.Handler. Do not wrap middleware that runs its next handler on another
 // goroutine and does not wait for it, as http.TimeoutHandler does: Gin reuses its
-// contexts. Wrap panics if mw is nil.
+// contexts. If mw has a deadline, do not call c.Copy after the deadline: it reads the
+// state of Gin's own writer, through which mw may respond at that moment. Wrap panics
+// if mw is nil.
 func Wrap(mw func(http.Handler) http.Handler) gin.HandlerFunc {
 	if mw == nil {
 		panic("bulwarkgin: Wrap: middleware is nil")
