@@ -267,9 +267,14 @@ func (x *Exchange) headGoesWith(n int) bool {
 }
 
 // brokenSince reports whether a deadline may have ended a write before it sent
-// anything. The write failed with err. before is the state when the write began.
+// anything. The write failed with err. before is the state when the write began. If
+// the client or the server has closed an HTTP/2 stream, our deadline did not break it.
 func (x *Exchange) brokenSince(before state, err error) bool {
-	return x.state.load() != before || errors.Is(err, os.ErrDeadlineExceeded) || x.http2() && x.pastWriteTimeout()
+	if x.http2() && x.pastWriteTimeout() {
+		return true
+	}
+	closed := x.http2() && err != nil && (connectionEnded(err) || err.Error() == streamClosed)
+	return errors.Is(err, os.ErrDeadlineExceeded) || x.state.load() != before && !closed
 }
 
 // onWire reports whether the head of a broken response was certainly sent.
