@@ -3,6 +3,8 @@ package exchange
 import (
 	"errors"
 	"net/http"
+	"os"
+	"time"
 
 	"github.com/bulwark-go/bulwark/internal/respwriter"
 )
@@ -46,18 +48,30 @@ func (x *Exchange) flushForHandler() error {
 
 // flush passes the written bytes to the kernel. Even if the flush fails, the head
 // was sent, because the head comes first and our own deadlines leave enough time
-// for it.
+// for it; see brokenAtOnce for the exception.
 func (x *Exchange) flush() error {
 	headFirst := x.Parent().Err() == nil && (x.http2() && x.written > 0 || x.written > bufferedHTTP1)
+	var began time.Duration
+	if x.state.load() != open {
+		began = x.Now()
+	}
 	ignored := x.bodyIgnored()
 	err := http.NewResponseController(x.inner).Flush()
-	if err == nil || ignored || headFirst && !errors.Is(err, http.ErrNotSupported) {
+	if err == nil || ignored || headFirst && !errors.Is(err, http.ErrNotSupported) && !x.brokenAtOnce(began, err) {
 		x.flushed = true
 	}
 	if ignored {
 		return nil
 	}
 	return err
+}
+
+// brokenAtOnce reports whether a flush of ours was broken by something that happened
+// before it, perhaps before the head was sent: the server's WriteTimeout, or the end of
+// the connection. A stream that the client resets is none of these, because clients do
+// that when they have read the head. began is 0 for other flushes.
+func (x *Exchange) brokenAtOnce(began time.Duration, err error) bool {
+	return began > 0 && x.Now()-began < headGrace && (errors.Is(err, os.ErrDeadlineExceeded) || connectionEnded(err))
 }
 
 // bodyIgnored reports whether the server discards what is written next. On HTTP/2

@@ -49,3 +49,34 @@ func TestClosedAfterTheDeadline(t *testing.T) {
 		})
 	}
 }
+
+// TestClosedBeforeTheAnswer: a status that was not sent is not logged. The context that
+// the middleware outside has detached does not tell that the client is gone.
+func TestClosedBeforeTheAnswer(t *testing.T) {
+	each(t, []string{"2"}, []stack{stacks[1], stacks[3]}, outsides[:1], func(t *testing.T, proto string, s *stack, _ *outside) {
+		ended, entered, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		detached := &outside{"a detached context outside", func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				context.AfterFunc(r.Context(), func() { close(ended) })
+				next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+			})
+		}, true}
+		answer := func(w http.ResponseWriter, _ *http.Request, _ error) {
+			close(entered)
+			await(t, closed, "the end of the connection")
+			http.Error(w, "late", http.StatusGatewayTimeout)
+		}
+		srv, records := serve(t, s, detached, timeout.Config{Limit: limit, ErrorHandler: answer}, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+		}))
+		c := raw.Dial(t, srv.Addr, proto)
+		c.Send(t, &raw.Request{})
+		await(t, entered, "the ErrorHandler")
+		_ = srv.Close()
+		await(t, ended, "the end of the server's context")
+		close(closed)
+		assert.Equal(t, raw.None, c.Receive(t).End)
+		assert.Equal(t, line{Intended: 504, Outcome: "deadline"}, lineOf(records.Next(t)))
+		alone(t, records)
+	})
+}
