@@ -38,6 +38,8 @@ func (x *Exchange) detectClientGone() bool {
 	switch {
 	case x.state.has(readLate), x.passedBy(&x.extras().readBy), x.passedBy(&x.drainBy):
 		return false // after a read deadline net/http cancels the context as if the client had left (golang.org/issue/70834)
+	case x.waiting.Load() > 0 && x.pastReadTimeout():
+		return false // the read has not returned yet
 	case x.http2() && x.pastWriteTimeout():
 		return false // the server has reset the stream
 	case x.serverFinished(), !x.connectionEnded():

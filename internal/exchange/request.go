@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
+	"time"
 )
 
 // body is the part of an exchange that belongs to the request's body.
@@ -70,6 +71,9 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	}
 	x.waiting.Add(1)
 	n, err := x.original.Body.Read(p)
+	if err != nil && err != io.EOF && x.readTimedOut(err) { //nolint:errorlint // readers return it bare
+		x.state.set(readLate) // while waiting, see detectClientGone
+	}
 	x.waiting.Add(-1)
 	x.bytesIn.Add(int64(n))
 	switch {
@@ -82,15 +86,31 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	case x.state.load() == late, x.state.load() == gone:
 		err = x.lateReadErr()
 	default:
-		if errors.Is(err, os.ErrDeadlineExceeded) { // a deadline that the handler set, or the server's ReadTimeout
-			x.state.set(readLate)
-		}
 		if x.http2() && connectionEnded(err) && x.state.load() != aborted {
 			x.noteClientLeft() // the server ends the body before it ends the context
 		}
 		x.failed(err)
 	}
 	return n, err
+}
+
+// readTimedOut reports whether a read failed at a deadline that the handler set, or at
+// the server's ReadTimeout. In the trailers of a chunked body net/http replaces the
+// error of the timeout.
+func (x *Exchange) readTimedOut(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) ||
+		err != io.ErrUnexpectedEOF && !peerGone(err) && x.pastReadTimeout() //nolint:errorlint // readers return it bare
+}
+
+// pastReadTimeout reports whether the server's ReadTimeout has probably passed, on
+// HTTP/1. The server has started it earlier than the exchange, when it began to read
+// the head. A read deadline set by the handler replaces it.
+func (x *Exchange) pastReadTimeout() bool {
+	if x.http2() || x.extras().readBy.Load() != 0 {
+		return false
+	}
+	srv := x.server()
+	return srv != nil && srv.ReadTimeout > 0 && time.Since(x.start) > srv.ReadTimeout*3/4
 }
 
 // lateReadErr returns the error of a read after the deadline. It replaces the i/o

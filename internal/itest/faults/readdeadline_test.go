@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,5 +115,48 @@ func TestReadDeadlineIsKept(t *testing.T) {
 				assert.Equal(t, line{Status: 400, Outcome: "ok"}, lineOf(records.Next(t)))
 			})
 		})
+	}
+}
+
+// TestReadTimeoutInTheTrailers: net/http reports a ReadTimeout that passes in the
+// trailers of a request as a malformed trailer, and cancels the context as if the client
+// had left. The client is there.
+func TestReadTimeoutInTheTrailers(t *testing.T) {
+	for _, tt := range []struct {
+		desc   string
+		stuck  bool // until the deadline
+		status int
+		line   line
+	}{
+		{"the handler answers", false, 200, line{Status: 200, Outcome: "ok"}},
+		{"the deadline answers", true, 504, line{Status: 504, Outcome: "deadline", Abandoned: true}},
+	} {
+		for _, trailer := range []string{"0\r\n", "0\r\nX-Su"} {
+			t.Run(tt.desc+", "+strings.TrimSpace(trailer[1:]), func(t *testing.T) {
+				t.Parallel()
+				each(t, []string{"1.1"}, stacks[1:4], outsides, func(t *testing.T, proto string, s *stack, o *outside) {
+					records, release := raw.NewRecords(), make(latch)
+					srv := raw.Start(t, &http.Server{
+						ReadTimeout: limit,
+						Handler: o.mw(s.build(records, timeout.Config{Limit: 2 * limit})(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+							_, err := io.Copy(io.Discard, r.Body)
+							assert.Error(t, err)
+							if tt.stuck {
+								<-release
+							}
+							io.WriteString(w, "done")
+						}))),
+					})
+					t.Cleanup(release.open)
+					c := raw.DialHTTP1(t, srv.Addr, proto)
+					c.Send(t, &raw.Request{Method: "POST", Body: "body", Length: -1, Stalls: true})
+					c.Text(t, trailer)
+					got := c.Receive(t)
+					assert.Equal(t, [2]any{tt.status, raw.Whole}, [2]any{got.Status, got.End})
+					assert.Equal(t, tt.line, lineOf(records.Next(t)))
+					alone(t, records)
+				})
+			})
+		}
 	}
 }
