@@ -99,12 +99,13 @@ func (c *client) ended(ctx context.Context, r *logging.Record) {
 }
 
 func newCall(k callKey) *attributes {
-	attrs := k.server.attributes(semconv.HTTPRequestMethodKey.String(k.method), outcomeKey.String(string(k.outcome)))
+	attrs := k.server.attributes(semconv.HTTPRequestMethodKey.String(k.method))
 	if k.status != 0 {
 		attrs = append(attrs, semconv.HTTPResponseStatusCode(k.status))
 	}
 	attrs = known(attrs, semconv.NetworkProtocolVersionKey, k.proto)
 	attrs = known(attrs, semconv.ErrorTypeKey, k.errorType())
+	attrs = known(attrs, outcomeKey, unlessOK(k.outcome))
 	return newAttributes(attrs...)
 }
 

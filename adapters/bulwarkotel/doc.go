@@ -41,12 +41,13 @@
 //	bulwark.client.refusals             counter, {request}   server.address, server.port, bulwark.reason
 //
 // If a request has no value for an attribute, the attribute is left out.
-// bulwark.outcome is the [logging.Outcome]. In Prometheus these metrics are the
-// same as those of package bulwarkprometheus; its documentation describes the
-// values of the attributes, and when each metric counts. A client cannot create new
-// series: an unknown method is _OTHER, the path is not an attribute, and the hosts
-// of outbound calls beyond [Config.MaxServers] are _OTHER. Requests whose trace is
-// recorded become exemplars if the SDK's filter accepts them.
+// bulwark.outcome is the [logging.Outcome], and is left out if that is ok. In
+// Prometheus these metrics are the same as those of package bulwarkprometheus; its
+// documentation describes the values of the attributes, and when each metric
+// counts. A client cannot create new series: an unknown method is _OTHER, the path
+// is not an attribute, and the hosts of outbound calls beyond [Config.MaxServers]
+// are _OTHER. Requests whose trace is recorded become exemplars if the SDK's filter
+// accepts them.
 //
 // The known methods are those of KnownMethods. If that is not set, and the
 // environment variable OTEL_INSTRUMENTATION_HTTP_KNOWN_METHODS has a list with
@@ -59,7 +60,7 @@
 // is logged with [logging.Logger], have the trace_id and span_id of this span
 // instead of the caller's. When the request has ended, the span gets
 //
-//   - bulwark.outcome, and http.route if the route is known;
+//   - bulwark.outcome (also ok), and http.route if the route is known;
 //   - the status Error and error.type, if the server failed: a 5xx, a deadline, a
 //     panic, an incomplete response;
 //   - the status Ok if the client left: a handler may then return a 500 because its

@@ -75,8 +75,8 @@ func TestOutcomeIsInTheAttributes(t *testing.T) {
 		route                string
 		abandoned, truncated int
 	}{
-		{"/users/7", "bulwark.outcome=ok,http.request.method=GET,http.response.status_code=200,http.route=/users/{id}", "/users/{id}", 0, 0},
-		{"/.env", "bulwark.outcome=ok,http.request.method=GET,http.response.status_code=404", "", 0, 0},
+		{"/users/7", "http.request.method=GET,http.response.status_code=200,http.route=/users/{id}", "/users/{id}", 0, 0},
+		{"/.env", "http.request.method=GET,http.response.status_code=404", "", 0, 0},
 		{"/broken", "bulwark.outcome=error,error.type=502,http.request.method=GET,http.response.status_code=502,http.route=/broken", "/broken", 0, 0},
 		{"/panic", "bulwark.outcome=panic,error.type=panic,http.request.method=GET,http.response.status_code=500,http.route=/panic", "/panic", 0, 0},
 		{"/cut", "bulwark.outcome=aborted,error.type=aborted,http.request.method=GET,http.response.status_code=200,http.route=/cut", "/cut", 0, 1},
@@ -208,8 +208,8 @@ func TestCalls(t *testing.T) {
 		record logging.Record
 		want   string
 	}{
-		{logging.Record{Status: 200, Proto: "2", Outcome: logging.OutcomeOK}, "bulwark.outcome=ok,http.request.method=GET,http.response.status_code=200,network.protocol.version=2"},
-		{logging.Record{Status: 404, Outcome: logging.OutcomeOK}, "bulwark.outcome=ok,error.type=404,http.request.method=GET,http.response.status_code=404"},
+		{logging.Record{Status: 200, Proto: "2", Outcome: logging.OutcomeOK}, "http.request.method=GET,http.response.status_code=200,network.protocol.version=2"},
+		{logging.Record{Status: 404, Outcome: logging.OutcomeOK}, "error.type=404,http.request.method=GET,http.response.status_code=404"},
 		{logging.Record{Status: 502, Outcome: logging.OutcomeError}, "bulwark.outcome=error,error.type=502,http.request.method=GET,http.response.status_code=502"},
 		{logging.Record{Outcome: logging.OutcomeError}, "bulwark.outcome=error,error.type=error,http.request.method=GET"},
 		{logging.Record{Status: 200, Outcome: logging.OutcomeDeadline}, "bulwark.outcome=deadline,error.type=deadline,http.request.method=GET,http.response.status_code=200"},

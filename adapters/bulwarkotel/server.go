@@ -137,7 +137,7 @@ func (s *server) ended(ctx context.Context, r *logging.Record) {
 		s.truncated.Add(ctx, 1, req.route.add...)
 	}
 	if r.QueueWait > 0 {
-		s.queueWait.Record(ctx, r.QueueWait.Seconds(), metric.WithAttributes(outcomeKey.String(string(r.Outcome))))
+		s.queueWait.Record(ctx, r.QueueWait.Seconds(), metric.WithAttributes(known(nil, outcomeKey, unlessOK(r.Outcome))...))
 	}
 	if r.Cause == nil && r.Remarks == nil {
 		return
@@ -164,7 +164,7 @@ func (s *server) refuse(ctx context.Context, r *logging.Record, ref refusal, sha
 // miss the first event.
 func (s *server) newRequest(k requestKey) *request {
 	attrs := []attribute.KeyValue{
-		semconv.HTTPRequestMethodKey.String(k.method), semconv.URLScheme(k.scheme), outcomeKey.String(string(k.outcome)),
+		semconv.HTTPRequestMethodKey.String(k.method), semconv.URLScheme(k.scheme),
 	}
 	if k.status != 0 {
 		attrs = append(attrs, semconv.HTTPResponseStatusCode(k.status))
@@ -172,6 +172,7 @@ func (s *server) newRequest(k requestKey) *request {
 	attrs = known(attrs, semconv.HTTPRouteKey, k.route)
 	attrs = known(attrs, semconv.NetworkProtocolVersionKey, k.proto)
 	attrs = known(attrs, semconv.ErrorTypeKey, k.errorType())
+	attrs = known(attrs, outcomeKey, unlessOK(k.outcome))
 	req := &request{
 		all:    newAttributes(attrs...),
 		route:  newAttributes(known(nil, semconv.HTTPRouteKey, k.route)...),
@@ -192,6 +193,15 @@ func sent(r *logging.Record) int {
 		return 0
 	}
 	return r.Status
+}
+
+// unlessOK returns the value of bulwark.outcome. The SDK looks at each attribute of
+// each measurement, so most requests should have few.
+func unlessOK(o logging.Outcome) string {
+	if o == logging.OutcomeOK {
+		return ""
+	}
+	return string(o)
 }
 
 // errorType returns error.type: how the server failed, or "".

@@ -75,7 +75,7 @@ func (c *client) ended(_ context.Context, r logging.Record) {
 
 func (c *client) newCall(k callKey) *histogram {
 	h := newHistogram(c.duration.WithLabelValues(
-		k.method, k.server.host, k.server.portLabel(), code(k.status), k.proto, k.errorType(), string(k.outcome)), c.buckets)
+		k.method, k.server.host, k.server.portLabel(), code(k.status), k.proto, k.errorType(), unlessOK(k.outcome)), c.buckets)
 	return &h
 }
 

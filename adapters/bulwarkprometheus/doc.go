@@ -44,7 +44,8 @@
 // # Labels
 //
 // A label is empty if the request has no value for it, for example if the route is
-// not known or no status was sent. bulwark_outcome is the [logging.Outcome].
+// not known or no status was sent. bulwark_outcome is the [logging.Outcome],
+// and empty if that is ok.
 //
 // error_type is empty unless the server is at fault. It is also empty if the client
 // left or was slow to send its body. Otherwise it is the outcome if that is

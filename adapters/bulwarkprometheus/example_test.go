@@ -38,7 +38,7 @@ func Example() {
 	// Output:
 	// http_server_active_requests{http_request_method="GET"
 	//   url_scheme="http"} 1
-	// http_server_request_duration_seconds_count{bulwark_outcome="ok"
+	// http_server_request_duration_seconds_count{bulwark_outcome=""
 	//   error_type=""
 	//   http_request_method="GET"
 	//   http_response_status_code="200"

@@ -133,7 +133,7 @@ func (s *server) ended(_ context.Context, r logging.Record) {
 		increment(req.truncated, &r)
 	}
 	if r.QueueWait > 0 {
-		s.queueWait.WithLabelValues(string(r.Outcome)).Observe(r.QueueWait.Seconds())
+		s.queueWait.WithLabelValues(unlessOK(r.Outcome)).Observe(r.QueueWait.Seconds())
 	}
 	if ref, ok := refusalOf(r.Cause, r.Outcome == logging.OutcomeRefused); ok {
 		s.refuse(&r, ref, "false")
@@ -150,7 +150,7 @@ func (s *server) refuse(r *logging.Record, ref refusal, shadow string) {
 }
 
 func (s *server) newRequest(k requestKey) *request {
-	observer := s.duration.WithLabelValues(k.method, k.scheme, k.route, code(k.status), k.proto, k.errorType(), string(k.outcome))
+	observer := s.duration.WithLabelValues(k.method, k.scheme, k.route, code(k.status), k.proto, k.errorType(), unlessOK(k.outcome))
 	return &request{
 		duration:  newHistogram(observer, s.buckets),
 		abandoned: s.abandoned.WithLabelValues(k.route),
@@ -168,6 +168,14 @@ func sent(r *logging.Record) int {
 		return 0
 	}
 	return r.Status
+}
+
+// unlessOK returns the label of an outcome.
+func unlessOK(o logging.Outcome) string {
+	if o == logging.OutcomeOK {
+		return ""
+	}
+	return string(o)
 }
 
 // code returns the label of a status.

@@ -101,7 +101,7 @@ func TestThirdParty(t *testing.T) {
 	recovered(t, p)
 	assert.Less(t, third.sent.Load(), int64(21*(64<<20)), "of each 10 GiB only what the sockets hold was taken")
 	metrics := p.get(t, "/metrics").body
-	assert.Contains(t, metrics, `http_client_request_duration_seconds_count{bulwark_outcome="ok",error_type="",http_request_method="GET",http_response_status_code="200",`)
+	assert.Contains(t, metrics, `http_client_request_duration_seconds_count{bulwark_outcome="",error_type="",http_request_method="GET",http_response_status_code="200",`)
 	assert.Contains(t, metrics, `http_client_request_duration_seconds_count{bulwark_outcome="deadline",error_type="deadline",`)
 	p.stop(t)
 	assert.Zero(t, p.count(func(l line) bool { return l.Level == "WARN" }), "a body that was not closed")

@@ -25,7 +25,7 @@ func TestMetrics(t *testing.T) {
 	w := httptest.NewRecorder()
 	m.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
 	for _, want := range []string{
-		`http_server_request_duration_seconds_count{bulwark_outcome="ok",error_type="",http_request_method="GET",http_response_status_code="404",`,
+		`http_server_request_duration_seconds_count{bulwark_outcome="",error_type="",http_request_method="GET",http_response_status_code="404",`,
 		`http_server_active_requests{http_request_method="GET",url_scheme="http"} 0`,
 		`cache_lookups_total{result="hit"} 1`,
 		`go_goroutines`,
