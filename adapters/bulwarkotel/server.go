@@ -116,7 +116,7 @@ func (s *server) hooks(onStart, onRecord hook) (_, _ hook) {
 
 func (s *server) started(ctx context.Context, r *logging.Record) {
 	s.activeOf(r.Method, s.schemeOf(r)).n.Add(1)
-	identify(ctx)
+	identify(ctx, r.TraceID != "")
 }
 
 func (s *server) ended(ctx context.Context, r *logging.Record) {
@@ -125,10 +125,12 @@ func (s *server) ended(ctx context.Context, r *logging.Record) {
 	k.status, k.outcome = sent(r), r.Outcome
 	req := s.requests.get(&k, k.place(), s.newRequest)
 	req.active.n.Add(-1)
-	if r.TraceID != "" { // otherwise there was no span
+	if r.TraceID == "" { // there was no span, see identify
+		ctx = context.Background() // the SDK looks for one, which takes longer in the context of a request
+	} else {
 		settle(ctx, &k)
+		ctx = inTrace(ctx, r)
 	}
-	ctx = inTrace(ctx, r)
 	s.duration.Record(ctx, r.Duration.Seconds(), req.all.record...)
 	if r.Abandoned {
 		s.abandoned.Add(ctx, 1, req.route.add...)

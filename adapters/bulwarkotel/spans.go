@@ -15,11 +15,12 @@ import (
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
-// identify puts the ids of the active span into the log record. A remote span is
-// the caller's, and its ids are already in the record.
-func identify(ctx context.Context) {
+// identify puts the ids of the active span into the log record. A remote span is the
+// caller's. Its ids are in the record already, unless they came in other headers than
+// traceparent.
+func identify(ctx context.Context, hasCallers bool) {
 	sc := trace.SpanContextFromContext(ctx)
-	if !sc.IsValid() || sc.IsRemote() {
+	if !sc.IsValid() || sc.IsRemote() && hasCallers {
 		return
 	}
 	logging.Add(ctx,
@@ -115,7 +116,7 @@ func Inside(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
 		span := trace.SpanFromContext(ctx)
-		identify(ctx)
+		identify(ctx, true)
 		back := false
 		defer func() {
 			logging.Add(ctx, slog.String("http.route", r.Pattern))

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/bulwark-go/bulwark/adapters/bulwarkotel"
 	"github.com/bulwark-go/bulwark/logging"
@@ -209,6 +210,33 @@ func traceIDOf(raw []byte) []byte {
 		out = append(out, digits[b>>4], digits[b&15])
 	}
 	return out
+}
+
+// A trace that came in other headers than traceparent is in the log record, too, and
+// is an exemplar.
+func TestTraceOfOtherHeaders(t *testing.T) {
+	server, _, reader := hooks(t, bulwarkotel.Config{})
+	server.Logger = slog.New(slog.DiscardHandler)
+	var got logging.Record
+	count := server.OnRecord
+	server.OnRecord = func(ctx context.Context, r logging.Record) {
+		got = r
+		count(ctx, r)
+	}
+	id, err := trace.TraceIDFromHex(traceID)
+	require.NoError(t, err)
+	span, err := trace.SpanIDFromHex(callerSpan)
+	require.NoError(t, err)
+	caller := trace.NewSpanContext(trace.SpanContextConfig{TraceID: id, SpanID: span, TraceFlags: trace.FlagsSampled})
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r = r.WithContext(trace.ContextWithRemoteSpanContext(r.Context(), caller))
+
+	logging.New(server)(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), r)
+	assert.Equal(t, [2]string{traceID, callerSpan}, [2]string{got.TraceID, got.SpanID})
+	points := metrics(t, reader)["http.server.request.duration"].Data.(metricdata.Histogram[float64]).DataPoints
+	require.Len(t, points, 1)
+	require.Len(t, points[0].Exemplars, 1)
+	assert.Equal(t, traceID, string(traceIDOf(points[0].Exemplars[0].TraceID)))
 }
 
 // Ids that the application made up are ignored.
