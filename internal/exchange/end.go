@@ -83,7 +83,7 @@ func (x *Exchange) pastWriteTimeout() bool {
 		return x.passedBy(by)
 	}
 	srv := x.server()
-	return srv != nil && srv.WriteTimeout > 0 && time.Since(x.start) > srv.WriteTimeout-writeTimeoutSlack
+	return srv != nil && srv.WriteTimeout > 0 && x.Now() > srv.WriteTimeout-writeTimeoutSlack
 }
 
 // Exiting reports whether the goroutine runs deferred functions because of

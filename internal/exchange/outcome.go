@@ -220,7 +220,7 @@ func (x *Exchange) writeOutcome(err error, left bool) Outcome {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return WriteTimeout
-	case peerGone(err), x.http2() && (left || connectionEnded(err) || err.Error() == streamClosed):
+	case peerGone(err), x.http2() && (left || streamEnded(err)):
 		return Gone
 	case x.original.ProtoMajor == 3 && x.Parent().Err() != nil: // errors of HTTP/3 have no standard types
 		return Gone
@@ -233,8 +233,10 @@ func (x *Exchange) lostClient(err error) bool {
 	return x.writeOutcome(err, x.ClientGone()) == Gone
 }
 
-// streamClosed is the text of the error of a write to an HTTP/2 stream that has ended,
-// if no write deadline has ended it. net/http does not export the error.
+// streamEnded reports whether err is that of a write to an HTTP/2 stream that has
+// ended, if no write deadline has ended it. net/http does not export streamClosed.
+func streamEnded(err error) bool { return connectionEnded(err) || err.Error() == streamClosed }
+
 const streamClosed = "http2: stream closed"
 
 // connectionEnded reports whether err means that the client has ended an HTTP/2
@@ -270,11 +272,8 @@ func (x *Exchange) headGoesWith(n int) bool {
 // anything. The write failed with err. before is the state when the write began. If
 // the client or the server has closed an HTTP/2 stream, our deadline did not break it.
 func (x *Exchange) brokenSince(before state, err error) bool {
-	if x.http2() && x.pastWriteTimeout() {
-		return true
-	}
-	closed := x.http2() && err != nil && (connectionEnded(err) || err.Error() == streamClosed)
-	return errors.Is(err, os.ErrDeadlineExceeded) || x.state.load() != before && !closed
+	return errors.Is(err, os.ErrDeadlineExceeded) || x.http2() && x.pastWriteTimeout() ||
+		x.state.load() != before && !(x.http2() && streamEnded(err))
 }
 
 // onWire reports whether the head of a broken response was certainly sent.

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"sync/atomic"
-	"time"
 )
 
 // body is the part of an exchange that belongs to the request's body.
@@ -110,7 +109,7 @@ func (x *Exchange) pastReadTimeout() bool {
 		return false
 	}
 	srv := x.server()
-	return srv != nil && srv.ReadTimeout > 0 && time.Since(x.start) > srv.ReadTimeout*3/4
+	return srv != nil && srv.ReadTimeout > 0 && x.Now() > srv.ReadTimeout*3/4
 }
 
 // lateReadErr returns the error of a read after the deadline. It replaces the i/o
