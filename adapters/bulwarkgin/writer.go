@@ -21,6 +21,14 @@ type baseWriter struct {
 
 func (b *baseWriter) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
+// below returns the writer that Gin wraps, or nil if Gin does not tell.
+func (b *baseWriter) below() http.ResponseWriter {
+	if u, ok := b.ResponseWriter.(interface{ Unwrap() http.ResponseWriter }); ok {
+		return u.Unwrap()
+	}
+	return nil
+}
+
 func (b *baseWriter) WriteHeader(code int) {
 	if code < 100 || code > 999 { // or net/http panics when Gin has marked the response as written
 		panic(fmt.Sprintf("invalid WriteHeader code %v", code)) // the same as net/http
@@ -29,8 +37,8 @@ func (b *baseWriter) WriteHeader(code int) {
 	// one. So an informational status is sent through the writer that Gin wraps.
 	// 101 is final.
 	if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols {
-		if u, ok := b.ResponseWriter.(interface{ Unwrap() http.ResponseWriter }); ok {
-			u.Unwrap().WriteHeader(code)
+		if w := b.below(); w != nil {
+			w.WriteHeader(code)
 		}
 		return
 	}
@@ -45,8 +53,8 @@ func (b *baseWriter) WriteHeader(code int) {
 // that Gin wraps. That flush has nothing left to send, but it returns the error.
 func (b *baseWriter) FlushError() error {
 	b.ResponseWriter.Flush()
-	if u, ok := b.ResponseWriter.(interface{ Unwrap() http.ResponseWriter }); ok {
-		return http.NewResponseController(u.Unwrap()).Flush()
+	if w := b.below(); w != nil {
+		return http.NewResponseController(w).Flush()
 	}
 	return nil
 }
@@ -56,9 +64,9 @@ func (b *baseWriter) FlushError() error {
 // would get the status 200.
 func (b *baseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	_, nested := b.ResponseWriter.(*innerWriter)
-	if u, ok := b.ResponseWriter.(interface{ Unwrap() http.ResponseWriter }); ok && !nested {
-		if _, ok := u.Unwrap().(http.Hijacker); !ok {
-			return http.NewResponseController(u.Unwrap()).Hijack()
+	if w := b.below(); w != nil && !nested {
+		if _, ok := w.(http.Hijacker); !ok {
+			return http.NewResponseController(w).Hijack()
 		}
 	}
 	return b.ResponseWriter.Hijack()
