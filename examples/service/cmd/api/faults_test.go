@@ -139,23 +139,7 @@ func TestQueryEnds(t *testing.T) {
 	url := servers.Database(t)
 	p := serve(t, []string{"DATABASE_URL=" + url}, "-request.timeout", "2s")
 	user := p.mustCreate(t, "one", "one@example.org")
-	conn, err := pgx.Connect(t.Context(), url)
-	require.NoError(t, err)
-	defer func() { _ = conn.Close(t.Context()) }()
-	for _, statement := range []string{
-		`ALTER TABLE users RENAME TO people`,
-		`CREATE VIEW users AS SELECT id, name, email FROM people, (SELECT pg_sleep(600)) AS slow`,
-	} {
-		_, err := conn.Exec(t.Context(), statement)
-		require.NoError(t, err)
-	}
-	sleeping := func(want int) func() bool {
-		return func() bool {
-			var n int
-			err := conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND wait_event = 'PgSleep'`).Scan(&n)
-			return err == nil && n == want
-		}
-	}
+	running := servers.SlowUsers(t, url)
 	answered := make(chan reply, 5)
 	for range cap(answered) {
 		go func() {
@@ -164,10 +148,10 @@ func TestQueryEnds(t *testing.T) {
 			answered <- a.reply
 		}()
 	}
-	require.Eventually(t, sleeping(1), patience, 5*time.Millisecond, "one for all who ask")
+	require.Eventually(t, running(1), patience, 5*time.Millisecond, "one for all who ask")
 	for range cap(answered) {
 		assert.Equal(t, tooSlow, <-answered)
 	}
-	require.Eventually(t, sleeping(0), patience, 5*time.Millisecond)
+	require.Eventually(t, running(0), patience, 5*time.Millisecond)
 	p.stop(t)
 }

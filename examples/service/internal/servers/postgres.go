@@ -59,6 +59,27 @@ func Schema(tb testing.TB, server string) string {
 	return u.String()
 }
 
+// SlowUsers makes lookups in the table users of a database take ten minutes. running
+// returns whether n of them are running.
+func SlowUsers(tb testing.TB, database string) (running func(n int) func() bool) {
+	tb.Helper()
+	execute(tb, database, `ALTER TABLE users RENAME TO people`)
+	execute(tb, database, `CREATE VIEW users AS SELECT id, name, email FROM people, (SELECT pg_sleep(600)) AS slow`)
+	conn, err := pgx.Connect(tb.Context(), database)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return func(want int) func() bool {
+		return func() bool {
+			var n int
+			err := conn.QueryRow(tb.Context(), `SELECT count(*) FROM pg_stat_activity
+				WHERE state = 'active' AND wait_event = 'PgSleep' AND query LIKE '%FROM users%'`).Scan(&n)
+			return err == nil && n == want
+		}
+	}
+}
+
 func execute(tb testing.TB, server, statement string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

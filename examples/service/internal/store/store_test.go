@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -159,27 +158,6 @@ func TestContext(t *testing.T) {
 	})
 }
 
-// slowUsers makes lookups of users take ten minutes. running returns whether n of
-// them are running.
-func slowUsers(t *testing.T, url string) (running func(n int) func() bool) {
-	t.Helper()
-	pool, err := pgxpool.New(t.Context(), url)
-	require.NoError(t, err)
-	t.Cleanup(pool.Close)
-	_, err = pool.Exec(t.Context(), `ALTER TABLE users RENAME TO people`)
-	require.NoError(t, err)
-	_, err = pool.Exec(t.Context(), `CREATE VIEW users AS SELECT id, name, email FROM people, (SELECT pg_sleep(600)) AS slow`)
-	require.NoError(t, err)
-	return func(want int) func() bool {
-		return func() bool {
-			var n int
-			err := pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
-				WHERE state = 'active' AND wait_event = 'PgSleep' AND query LIKE '%FROM users%'`).Scan(&n)
-			return err == nil && n == want
-		}
-	}
-}
-
 // lookUp looks up a user until cancel is called.
 func lookUp(t *testing.T, s store.Store, id int64) (cancel func(), ended <-chan error) {
 	t.Helper()
@@ -199,7 +177,7 @@ func TestQueryEnds(t *testing.T) {
 	s := open(t, url)
 	u, err := s.Create(t.Context(), "", ada)
 	require.NoError(t, err)
-	running := slowUsers(t, url)
+	running := servers.SlowUsers(t, url)
 	cancel, ended := lookUp(t, s, u.ID)
 	require.Eventually(t, running(1), watchdog, 10*time.Millisecond)
 	cancel()
@@ -216,7 +194,7 @@ func TestCloseWithoutAnAnswer(t *testing.T) {
 	require.NoError(t, err)
 	u, err := s.Create(t.Context(), "", ada)
 	require.NoError(t, err)
-	running := slowUsers(t, url)
+	running := servers.SlowUsers(t, url)
 	cancel, ended := lookUp(t, s, u.ID)
 	require.Eventually(t, running(1), watchdog, 10*time.Millisecond)
 
