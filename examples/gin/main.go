@@ -23,7 +23,7 @@ import (
 
 func main() { app.Main(service) }
 
-func service(latency time.Duration) http.Handler {
+func service(latency, limit time.Duration) http.Handler {
 	store := users.NewStore(latency)
 
 	// The responses for errors. Any other error is a 500, and its text is only
@@ -67,7 +67,7 @@ func service(latency time.Duration) http.Handler {
 
 	stack := bulwark.New(bulwark.Config{
 		Logging: logging.Config{Logger: slog.New(slog.NewJSONHandler(os.Stdout, nil))},
-		Timeout: timeout.Config{Limit: 100 * time.Millisecond},
+		Timeout: timeout.Config{Limit: limit},
 		Errors:  errs,
 	})
 	return stack(engine)

@@ -21,9 +21,9 @@ const shutdownLimit = 5 * time.Second
 
 // Main serves what build returns until SIGINT or SIGTERM, and exits. The log goes
 // to standard output; the start-up line and errors go to standard error.
-func Main(build func(latency time.Duration) http.Handler) {
+func Main(build func(latency, limit time.Duration) http.Handler) {
 	name := filepath.Base(os.Args[0])
-	addr, latency, err := parse(name, os.Args[1:], os.Stdout)
+	f, err := parse(name, os.Args[1:], os.Stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return
@@ -31,18 +31,24 @@ func Main(build func(latency time.Duration) http.Handler) {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(2)
 	}
-	if err := serve(name, addr, build(latency)); err != nil {
+	if err := serve(name, f.addr, build(f.latency, f.limit)); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(1)
 	}
 }
 
+type flags struct {
+	addr           string
+	latency, limit time.Duration
+}
+
 // parse prints the usage only for -h. The error for a mistyped flag is one line.
-func parse(name string, args []string, out io.Writer) (addr string, latency time.Duration, err error) {
+func parse(name string, args []string, out io.Writer) (f flags, err error) {
 	fs := flag.NewFlagSet(name, flag.ContinueOnError)
 	fs.SetOutput(io.Discard)
-	fs.StringVar(&addr, "addr", ":8080", "`address` to listen on; port 0 chooses a free one")
-	fs.DurationVar(&latency, "latency", 20*time.Millisecond, "`time` that a query of the store takes; 120ms shows the 504")
+	fs.StringVar(&f.addr, "addr", ":8080", "`address` to listen on; port 0 chooses a free one")
+	fs.DurationVar(&f.latency, "latency", 20*time.Millisecond, "`time` that a query of the store takes; 120ms shows the 504")
+	fs.DurationVar(&f.limit, "timeout", 100*time.Millisecond, "`time` that a request may take")
 	switch err = fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fs.SetOutput(out)
@@ -51,10 +57,12 @@ func parse(name string, args []string, out io.Writer) (addr string, latency time
 	case err != nil:
 	case fs.NArg() > 0:
 		err = fmt.Errorf("unexpected argument %q", fs.Arg(0))
-	case latency < 0:
-		err = fmt.Errorf("-latency must not be negative: %v", latency)
+	case f.latency < 0:
+		err = fmt.Errorf("-latency must not be negative: %v", f.latency)
+	case f.limit <= 0:
+		err = fmt.Errorf("-timeout must be positive: %v", f.limit)
 	}
-	return addr, latency, err
+	return f, err
 }
 
 // serve runs until a signal arrives. Then it accepts no new requests, and waits up
