@@ -47,7 +47,7 @@ suite() {
 	[ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $name "* ]] || return 0
 	[[ " ${without[*]} " != *" $name "* ]] || return 0
 	source_of "$module" "$package"
-	"$gobin" test -c -o "$work/suite.test" .
+	"$gobin" test -gcflags='all=-N -l' -c -o "$work/suite.test" .
 	: >"$served"
 	for tries in 1 2 3; do
 		wrapped -test.short "$@" && break
