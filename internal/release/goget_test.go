@@ -129,7 +129,6 @@ func consumer(t *testing.T, proxy string) []string {
 	others := must(t, ".", nil, "go", "env", "GOMODCACHE")
 	return []string{
 		"GOMODCACHE=" + t.TempDir(), "GOPROXY=file://" + proxy + ",file://" + filepath.Join(others, "cache", "download"), "GOSUMDB=off",
-		// Without the paths of the cache what was compiled once can be used again.
-		"GOWORK=off", "GOFLAGS=-modcacherw -trimpath -buildvcs=false", "GOTOOLCHAIN=local",
+		"GOWORK=off", "GOFLAGS=-modcacherw -buildvcs=false", "GOTOOLCHAIN=local",
 	}
 }

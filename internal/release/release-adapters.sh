@@ -27,12 +27,11 @@ absent "${tags[@]}"
 for dir in "${dirs[@]}"; do
 	(
 		cd "$dir"
-		export GOWORK=off GOFLAGS="-mod=mod -trimpath" # without paths, what was compiled once can be used again
+		export GOWORK=off GOFLAGS=-mod=mod
 		go mod edit -dropreplace="$core" -require="$core@$version"
-		go list -deps -test ./... >/dev/null # adds the missing sums to go.sum
+		go list -deps -test ./... >/dev/null # finds all packages, and adds the missing sums to go.sum
 		! grep -qE '^(replace|exclude) ' go.mod || refuse "$dir/go.mod replaces or excludes what only this repository has"
-		go build ./...
-	) || refuse "$dir cannot be built with $core@$version: can its tag be fetched?"
+	) || refuse "$dir does not work with $core@$version: can its tag be fetched?"
 done
 git commit --quiet -a -m "adapters: require the core's $version"
 publishable "${tags[@]}"
