@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -259,6 +260,73 @@ func TestWriteTimeoutIsNotLoggedAs200(t *testing.T) {
 		require.NotContains(t, m, "http.response.status_code", "%s", m["raw"])
 		require.EqualValues(t, 200, m["status_intended"])
 	})
+}
+
+// The server sends the last chunk after the handler has returned. If a write deadline
+// has passed by then, the response is cut although no write of the handler failed.
+func TestLastChunkAfterAWriteDeadline(t *testing.T) {
+	const (
+		timeout = 100 * time.Millisecond
+		get     = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+	)
+	for _, tt := range []struct {
+		desc, request string
+		before        http.HandlerFunc
+		end, outcome  string
+	}{
+		{"chunked", get, nil, "1\r\nx\r\n", "write_timeout"},
+		{"its own deadline", get, func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(timeout))
+		}, "1\r\nx\r\n", "write_timeout"},
+		{"no deadline", get, func(w http.ResponseWriter, _ *http.Request) {
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+		}, "1\r\nx\r\n0\r\n\r\n", "ok"},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", nil, "\r\n\r\nx", "ok"},
+		{"HEAD", "HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", nil, "\r\n\r\n", "ok"},
+		{"declared", get, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "1")
+		}, "\r\n\r\nx", "ok"},
+	} {
+		t.Run(tt.desc, func(t *testing.T) {
+			s := start(t, testhttp.HTTP1, func(w http.ResponseWriter, r *http.Request) {
+				if tt.before != nil {
+					tt.before(w, r)
+				}
+				_, _ = io.WriteString(w, "x")
+				_ = http.NewResponseController(w).Flush()
+				<-time.After(timeout)
+			}, func(s *httptest.Server, _ *logging.Config) { s.Config.WriteTimeout = timeout })
+			c := s.Dial(t)
+			c.Send(t, tt.request)
+			m := s.lines.next(t)
+			require.Equal(t, tt.outcome, m["outcome"], "%s", m["raw"])
+			require.EqualValues(t, 200, m["http.response.status_code"])
+			require.Regexp(t, regexp.QuoteMeta(tt.end)+"$", c.Rest())
+		})
+	}
+}
+
+// In the milliseconds before and after its WriteTimeout a response is complete if and
+// only if the log record says so.
+func TestEndNearTheWriteTimeout(t *testing.T) {
+	const timeout = 100 * time.Millisecond
+	outcomes := make(chan logging.Record, 1)
+	s := start(t, testhttp.HTTP1, func(w http.ResponseWriter, r *http.Request) {
+		early, _ := time.ParseDuration(r.URL.RawQuery)
+		returns := time.After(timeout - early)
+		_, _ = io.WriteString(w, "x")
+		_ = http.NewResponseController(w).Flush()
+		<-returns
+	}, func(s *httptest.Server, cfg *logging.Config) {
+		s.Config.WriteTimeout = timeout
+		cfg.OnRecord = func(_ context.Context, r logging.Record) { outcomes <- r }
+	})
+	for early := -500 * time.Microsecond; early < 3*time.Millisecond; early += 100 * time.Microsecond {
+		c := s.Dial(t)
+		c.Send(t, "GET /?"+early.String()+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+		got := c.Rest()
+		require.Equal(t, strings.HasSuffix(got, "0\r\n\r\n"), (<-outcomes).Outcome == logging.OutcomeOK, "%v: %q", early, got)
+	}
 }
 
 // A write fails because the client does not read.

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"os"
 	"runtime"
 	"time"
 )
@@ -61,15 +62,39 @@ const (
 // started its WriteTimeout.
 const writeTimeoutSlack = 10 * time.Millisecond
 
-// checkWriteTimeout flushes a response whose WriteTimeout has passed, because the
-// server's own flush, which follows, does not report its error.
+// checkWriteTimeout is called when the handler has returned, because the server does
+// not report the errors of its writes, which follow. If the WriteTimeout has passed,
+// the response is flushed; if it is only about to pass, it is moved.
 func (x *Exchange) checkWriteTimeout() {
-	if x.returned && x.pastWriteTimeout() {
-		x.implicit()
-		if err := x.flushForHandler(); err != nil {
-			x.failedToWrite(err, x.written)
-			x.timedOut = true
-		}
+	if !x.returned || !x.pastWriteTimeout() {
+		return
+	}
+	inTime := x.extras().writeBy.Load() == 0 && x.Now() < x.server().WriteTimeout
+	if inTime && x.setWriteDeadline(time.Now().Add(endGrace)) == nil && !x.http2() {
+		return
+	}
+	x.implicit() // on HTTP/2 the stream may have been reset
+	err := x.flushForHandler()
+	if err == nil && !inTime && x.endFollows() {
+		_ = x.setWriteDeadline(expired) // it may have had no effect yet
+		err = os.ErrDeadlineExceeded
+	}
+	if err != nil {
+		x.failedToWrite(err, x.written)
+		x.timedOut = true
+	}
+}
+
+// endFollows reports whether the server will write more than a flush does: the last
+// chunk, or the flag that ends an HTTP/2 stream.
+func (x *Exchange) endFollows() bool {
+	switch x.original.ProtoMajor {
+	case 1:
+		return x.hasBody() && x.declared < 0 && !x.untilClose() && !x.wasHijacked()
+	case 2:
+		return x.hasBody()
+	default:
+		return false
 	}
 }
 
