@@ -266,7 +266,7 @@ func TestWriteTimeoutIsNotLoggedAs200(t *testing.T) {
 // has passed by then, the response is cut although no write of the handler failed.
 func TestLastChunkAfterAWriteDeadline(t *testing.T) {
 	const (
-		timeout = 100 * time.Millisecond
+		timeout = 300 * time.Millisecond // enough for the flush on a busy machine
 		get     = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 	)
 	for _, tt := range []struct {
