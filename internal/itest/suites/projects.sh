@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs the test suites of other projects with Bulwark around the handler of every http.Server.
 #
-#   internal/itest/suites/projects.sh [NAME ... | -NAME ...]
+#   internal/itest/suites/projects.sh [NAME ...]
 #
-# NAME is the first word of a line of the table at the end. -NAME leaves that line
-# out. Without an argument all suites run. GOTOOLCHAIN chooses the Go release. The
-# projects come from the module proxy.
+# NAME is the first word of a line of the table at the end. Without an argument all
+# suites run. GOTOOLCHAIN chooses the Go release. The projects come from the module
+# proxy.
 #
 # A patch of http.Server.Serve wraps the handler, so httptest's servers and the
 # servers that a project starts itself have the stack. The stack is logging,
@@ -20,13 +20,7 @@
 set -euo pipefail
 unset CI # in which some projects run tests that need more tools
 
-only=() without=()
-for name in "$@"; do
-	case $name in
-	-*) without+=("${name#-}") ;;
-	*) only+=("$name") ;;
-	esac
-done
+only=("$@")
 
 # shellcheck source=internal/itest/suites/goroot.sh
 . "$(dirname "$0")/goroot.sh"
@@ -45,7 +39,6 @@ suite() {
 	local name=$1 module=$2 package=$3 t tries
 	shift 3
 	[ ${#only[@]} -eq 0 ] || [[ " ${only[*]} " == *" $name "* ]] || return 0
-	[[ " ${without[*]} " != *" $name "* ]] || return 0
 	source_of "$module" "$package"
 	"$gobin" test -gcflags='all=-N -l' -c -o "$work/suite.test" .
 	: >"$served"
