@@ -90,7 +90,7 @@ func (x *Exchange) checkWriteTimeout() {
 func (x *Exchange) endFollows() bool {
 	switch x.original.ProtoMajor {
 	case 1:
-		return x.hasBody() && x.declared < 0 && !x.untilClose() && !x.wasHijacked()
+		return x.hasBody() && x.declared < 0 && !x.untilClose()
 	case 2:
 		return x.hasBody()
 	default:
