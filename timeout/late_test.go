@@ -1,6 +1,7 @@
 package timeout_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -8,7 +9,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
+	"github.com/bulwark-go/bulwark/internal/testhttp"
 	"github.com/bulwark-go/bulwark/timeout"
 )
 
@@ -34,4 +37,36 @@ func TestLateWriteOfABusyHandler(t *testing.T) {
 			clients.Wait()
 		}
 	})
+}
+
+// slowControl is a writer whose server takes its time to set a write deadline, as the
+// goroutine of an HTTP/2 connection does on a busy machine.
+type slowControl struct{ http.ResponseWriter }
+
+func (w slowControl) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w slowControl) SetWriteDeadline(t time.Time) error {
+	time.Sleep(limit)
+	return http.NewResponseController(w.ResponseWriter).SetWriteDeadline(t)
+}
+
+// A handler that returned in time keeps its response, however long it then takes to
+// set the write deadline of the end of the response.
+func TestInTimeOnABusyConnection(t *testing.T) {
+	for _, detach := range []bool{false, true} {
+		t.Run(fmt.Sprintf("detached %v", detach), func(t *testing.T) {
+			h := timeout.New(timeout.Config{Limit: limit, Detach: detach})(http.HandlerFunc(
+				func(w http.ResponseWriter, _ *http.Request) {
+					time.Sleep(limit - time.Millisecond)
+					_, _ = io.WriteString(w, "in time")
+				}))
+			outside := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(slowControl{w}, r) })
+			testhttp.HTTP2.InMemory(t, outside, func(t *testing.T, s *testhttp.Server) {
+				got := s.Get(t, "/")
+				require.NoError(t, got.Err)
+				assert.Equal(t, http.StatusOK, got.Status)
+				assert.Equal(t, "in time", got.Body)
+			})
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/bulwark-go/bulwark/internal/errtree"
 	"github.com/bulwark-go/bulwark/internal/respwriter"
@@ -117,6 +118,8 @@ type result struct {
 	panicked any
 	stack    []byte
 	goexit   bool
+	in       bool          // the handler was in time
+	endsBy   time.Duration // see the method
 }
 
 // detach returns nil if the request has ended already: its end would not close answered.
@@ -163,14 +166,12 @@ func (x *Exchange) serveDetached(next http.Handler, w http.ResponseWriter, r *ht
 		res = <-ended
 	}
 	HandBack(own, r)
-	if x.state.load() != late {
-		x.boundEnd()
-	}
-	if !x.pop(outermostScope) {
+	if !res.in {
 		x.earlyEnd().handlerReturned()
 		x.reportLate(res)
 		return
 	}
+	x.boundStream(res.endsBy)
 	switch {
 	case res.goexit:
 		runtime.Goexit()
@@ -197,6 +198,9 @@ func (x *Exchange) runDetached(d *detached, ended chan<- result, next http.Handl
 		alone, then := d.abandoned, d.onEnd
 		d.mu.Unlock()
 		if !alone {
+			// Decided here, because the server's goroutine may not run at once.
+			res.endsBy = x.endsBy()
+			res.in = x.pop(outermostScope)
 			ended <- res
 			return
 		}

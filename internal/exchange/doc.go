@@ -84,8 +84,8 @@
 // detachable). Each write goes through begin, which refuses it unless the state is
 // open, then to the server's writer, then through done.
 //
-// If the handler returns in time, boundEnd bounds the last flush and pop removes
-// the deadline. leave moves the state to returned, calls the observers with the
+// If the handler returns in time, boundEnd or boundStream bounds the last flush,
+// and pop removes the deadline. leave moves the state to returned, calls the observers with the
 // [Ending] (by end), and ends the context.
 //
 // If the alarm rings first, endLate moves the state to late, and expire ends the

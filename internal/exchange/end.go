@@ -6,30 +6,27 @@ import (
 	"time"
 )
 
-// boundEnd makes the deadline also apply to the end of the response, which the
-// server sends after the handler has returned. It is called before the deadline is
-// removed.
-func (x *Exchange) boundEnd() {
+// endsBy returns when a deadline passes that also bounds the end of the response,
+// which the server sends after the handler has returned; 0 means never.
+func (x *Exchange) endsBy() time.Duration {
 	d, at := x.due()
-	if d == nil || d.Cooperative || x.serverFinished() {
+	if d == nil || d.Cooperative {
+		return 0
+	}
+	return at
+}
+
+// boundEnd makes the deadline at, from endsBy, also apply to the end of an HTTP/1
+// response. It is called before pop, so that the deadline breaks a flush that blocks.
+func (x *Exchange) boundEnd(at time.Duration) {
+	if at == 0 || x.http2() || x.state.load() == late || x.serverFinished() {
 		return
 	}
-	if !x.http2() && !x.drained.Load() && !x.wasHijacked() {
+	if !x.drained.Load() && !x.wasHijacked() {
 		// The server will read the rest of the request's body.
 		_ = x.drainWithin(min(max(0, at-x.Now()), drainTime))
 	}
-	if !x.committed.Load() || !x.hasBody() {
-		return
-	}
-	if x.http2() { // the deadline is that of the stream only
-		if x.Parent().Err() != nil {
-			return // the stream has ended, and its timer would keep the connection in memory until the deadline
-		}
-		by := x.start.Add(max(at, x.Now()+endGrace))
-		_ = x.controlled(func() error { return x.setWriteDeadline(by) })
-		return
-	}
-	if x.begin() != nil {
+	if !x.committed.Load() || !x.hasBody() || x.begin() != nil {
 		return
 	}
 	defer x.done()
@@ -48,6 +45,20 @@ func (x *Exchange) boundEnd() {
 		_ = x.setWriteDeadline(by)
 		x.closing.CompareAndSwap(closeNot, closeAsked)
 	}
+}
+
+// boundStream does the same on HTTP/2. It is called after pop, because the deadline
+// of a stream is set by the connection's goroutine. A handler that was in time must not
+// wait for that goroutine until it is late.
+func (x *Exchange) boundStream(at time.Duration) {
+	if at == 0 || !x.http2() || !x.committed.Load() || !x.hasBody() || x.serverFinished() {
+		return
+	}
+	if x.Parent().Err() != nil {
+		return // the stream has ended, and its timer would keep the connection in memory until the deadline
+	}
+	by := x.start.Add(max(at, x.Now()+endGrace))
+	_ = x.controlled(func() error { return x.setWriteDeadline(by) })
 }
 
 // endGrace is the minimum time for the end of a response, because a handler that

@@ -104,10 +104,10 @@ func (x *Exchange) serveInPlace(next http.Handler, w http.ResponseWriter, r *htt
 // afterInPlace is deferred. If the handler was in time, a panic continues
 // unchanged. If not, afterInPlace recovers the panic.
 func (x *Exchange) afterInPlace() {
-	if x.state.load() != late {
-		x.boundEnd()
-	}
+	at := x.endsBy()
+	x.boundEnd(at)
 	if x.pop(outermostScope) {
+		x.boundStream(at)
 		return
 	}
 	e := x.earlyEnd()
