@@ -20,7 +20,8 @@ import (
 // Once a response has started, the handler must also return before the deadline, or
 // the response is aborted. (On HTTP/1, a response whose full Content-Length has
 // been sent is complete and stays so.) A handler that returns in time is never
-// reported as a timeout, and a late handler is never reported as a success.
+// reported as a timeout, unless the client reads so slowly that the end of an HTTP/1
+// response is not sent by the deadline. A late handler is never reported as a success.
 //
 // How a response is aborted depends on the protocol. On HTTP/1 the connection is
 // closed early, or reset if only its end marks the end of the body (HTTP/1.0). On
