@@ -78,6 +78,9 @@ func (s *stacks) of(label string) (all []goroutines, handler bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
+		if len(frames) == 0 {
+			continue // goroutines that have not begun to run
+		}
 		all = append(all, goroutines{handlerFrames(frames), smp.count, roleOf(frames), len(smp.locations) >= profileDepth})
 	}
 	all, handler = sorted(all)
