@@ -39,7 +39,7 @@ type role int
 
 const (
 	started role = iota // the handler started it, or an earlier handler with the same labels
-	waiting             // the server's goroutine: the handler has another one
+	waiting             // the server's goroutine: the handler has another one, or has returned
 	serving             // the server's goroutine: it runs the handler
 	apart               // the handler's own goroutine: the handler may be abandoned
 )
@@ -49,10 +49,12 @@ const (
 	waitingFrame = module + "/internal/exchange.(*Exchange).serveDetached"
 	servingFrame = module + "/inspect.(*handler).Serve" // HTTP or Exchange
 	apartFrame   = module + "/internal/exchange.(*Exchange).runDetached"
+	aroundFrame  = module + "/internal/exchange.begin"
 )
 
 func roleOf(frames []frame) role {
-	for _, f := range frames {
+	around := false
+	for i, f := range frames {
 		switch {
 		case f.Function == waitingFrame:
 			return waiting
@@ -60,6 +62,10 @@ func roleOf(frames []frame) role {
 			return serving
 		case f.Function == apartFrame:
 			return apart
+		case f.Function == aroundFrame: // perhaps of an exchange within the handler's
+			around = true
+		case around && i == len(frames)-1 && server(f.Function):
+			return waiting // in the middleware around the handler
 		}
 	}
 	return started
