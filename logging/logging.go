@@ -77,7 +77,7 @@ func (h *handler) ServeExchange(x *exchange.Exchange, w http.ResponseWriter, r *
 // logged reports whether an outer New logs the request. If the context belongs to a
 // request that has ended, the request is a new one.
 func (h *handler) logged(x *exchange.Exchange) bool {
-	first := len(x.Observers()) == 0 && (x.Outer() == nil || x.OwnedBy(h))
+	first := len(x.Observers()) == 0 && (x.Outer() == nil || x.Outermost() == h)
 	return !first && fromContext(x) != nil
 }
 

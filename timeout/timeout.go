@@ -125,7 +125,7 @@ const sameArrival = 100 * time.Microsecond
 // deadline returns the deadline of this request, or why the request is refused.
 func (h *handler) deadline(x *exchange.Exchange, r *http.Request) (*exchange.Deadline, *Error) {
 	var began time.Duration
-	if !x.OwnedBy(h) {
+	if x.Outermost() != h {
 		if began = x.Now(); began < sameArrival {
 			began = 0
 		}

@@ -75,10 +75,10 @@ type Body Exchange
 // Body returns the body of the request.
 func (x *Exchange) Body() *Body { return (*Body)(x) }
 
-// Serving reports whether a request with this exchange in its context belongs to
+// serving reports whether a request with this exchange in its context belongs to
 // the exchange. It does unless the exchange has ended or its connection was
 // hijacked. The request of an abandoned handler still belongs to it.
-func (x *Exchange) Serving() bool {
+func (x *Exchange) serving() bool {
 	s := x.state.load()
 	return s != upgraded && s != returned
 }
@@ -103,12 +103,8 @@ func (r *Response) Writer() http.ResponseWriter {
 	return respwriter.Wrap(x.inner, (*responseWriter)(x))
 }
 
-// Outermost returns the outermost middleware. If its type is known, comparing it
-// takes less time than OwnedBy.
+// Outermost returns the outermost middleware.
 func (x *Exchange) Outermost() Handler { return x.handler }
-
-// OwnedBy reports whether h is the outermost middleware.
-func (x *Exchange) OwnedBy(h Handler) bool { return x.handler == h }
 
 // Start returns the time when the outermost middleware got the request.
 func (x *Exchange) Start() time.Time { return x.start }

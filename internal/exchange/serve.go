@@ -35,7 +35,7 @@ func Serve(w http.ResponseWriter, r *http.Request, h Handler) {
 func serve(w http.ResponseWriter, r *http.Request, h Handler) {
 	x, labeled := find(r.Context())
 	switch {
-	case x == nil || !x.Serving():
+	case x == nil || !x.serving():
 		begin(w, r, h, around{x != nil, labeled})
 	default:
 		x.join(w, r, h)
@@ -53,7 +53,7 @@ func (x *Exchange) Outer() *Exchange {
 // Of returns the exchange of a request that another Bulwark middleware has passed
 // on unchanged. If it returns nil, call Serve.
 func Of(r *http.Request) *Exchange {
-	if x, ok := r.Context().(*Exchange); ok && r == &x.req && r.Pattern == "" && x.Serving() {
+	if x, ok := r.Context().(*Exchange); ok && r == &x.req && r.Pattern == "" && x.serving() {
 		return x
 	}
 	return nil
