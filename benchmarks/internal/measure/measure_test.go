@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -44,22 +45,28 @@ func works(n int) http.Handler {
 // TestInterleave: the cost of a contender is what it adds to its base, and a base itself
 // is not reported.
 func TestInterleave(t *testing.T) {
-	cs, err := measure.Turns{Rounds: 15, Batch: 5, Raw: get}.Interleave([]measure.Contender{
-		{Name: "bare", Handler: works(0)},
-		{Name: "two", Handler: works(2)},
-		{Name: "framework", Handler: works(100)},
-		{Name: "more", Handler: works(200), Base: "framework"},
+	synctest.Test(t, func(t *testing.T) {
+		takes := func(d time.Duration, h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				time.Sleep(d)
+				h.ServeHTTP(w, r)
+			})
+		}
+		cs, err := measure.Turns{Rounds: 15, Batch: 5, Raw: get}.Interleave([]measure.Contender{
+			{Name: "bare", Handler: takes(time.Microsecond, works(0))},
+			{Name: "two", Handler: takes(3*time.Microsecond, works(2))},
+			{Name: "framework", Handler: takes(100*time.Microsecond, works(100))},
+			{Name: "more", Handler: takes(108*time.Microsecond, works(200)), Base: "framework"},
+		})
+		require.NoError(t, err)
+		require.Len(t, cs, 2)
+		assert.Equal(t, 2., cs.Of("two").Allocs)
+		assert.Equal(t, 100., cs.Of("more").Allocs)
+		assert.Equal(t, measure.Spread{Q1: 2000, Median: 2000, Q3: 2000}, cs.Of("two").Adds)
+		assert.Equal(t, measure.Spread{Q1: 8000, Median: 8000, Q3: 8000}, cs.Of("more").Adds)
+		assert.Equal(t, measure.Ratio{Value: 4, Low: 4, High: 4}, cs.Ratio("more", "two"))
+		assert.Panics(t, func() { cs.Of("framework") })
 	})
-	require.NoError(t, err)
-	require.Len(t, cs, 2)
-	assert.Equal(t, 2., cs.Of("two").Allocs)
-	assert.Equal(t, 100., cs.Of("more").Allocs)
-	assert.Equal(t, 1., cs.Ratio("more", "more").Value)
-	assert.Greater(t, cs.Of("more").Adds.Median, cs.Of("two").Adds.Median) // fifty times the work, so also on a busy machine
-	more := cs.Ratio("more", "two")
-	assert.LessOrEqual(t, more.Low, more.Value)
-	assert.LessOrEqual(t, more.Value, more.High)
-	assert.Panics(t, func() { cs.Of("framework") })
 }
 
 // TestEveryRequestIsServed: each response is read completely, on one connection, with a
