@@ -54,7 +54,7 @@ const (
 
 func roleOf(frames []frame) role {
 	around := false
-	for i, f := range frames {
+	for _, f := range frames {
 		switch {
 		case f.Function == waitingFrame:
 			return waiting
@@ -64,9 +64,10 @@ func roleOf(frames []frame) role {
 			return apart
 		case f.Function == aroundFrame: // perhaps of an exchange within the handler's
 			around = true
-		case around && i == len(frames)-1 && server(f.Function):
-			return waiting // in the middleware around the handler
 		}
+	}
+	if around && server(frames[len(frames)-1].Function) {
+		return waiting // in the middleware around the handler
 	}
 	return started
 }

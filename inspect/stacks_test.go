@@ -101,9 +101,11 @@ func TestStackOfWhatAHandlerWaitsFor(t *testing.T) {
 	})))
 	send(t, s, http.MethodGet, "/", nil)
 	r := eventually(t, in, func(r report) bool { return r.InFlight == 1 })
+	var d detail
 	require.Eventually(t, func() bool { // it takes a moment until all three wait
+		d = lookInto(t, in, r.Requests[0].Key)
 		calls, children := false, 0
-		for _, g := range lookInto(t, in, r.Requests[0].Key).Goroutines {
+		for _, g := range d.Goroutines {
 			if g.Frames[0].Function == stuckFrame {
 				children += g.Count
 			}
@@ -113,6 +115,10 @@ func TestStackOfWhatAHandlerWaitsFor(t *testing.T) {
 		}
 		return calls && children == 2
 	}, testhttp.Patience, time.Millisecond)
+	assert.Contains(t, handlerOf(t, d), "http.(*Client).Get")
+	for _, g := range d.Goroutines[1:] {
+		assert.False(t, g.Handler)
+	}
 	release.open()
 	eventually(t, in, none)
 }

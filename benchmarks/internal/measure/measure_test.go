@@ -46,25 +46,34 @@ func works(n int) http.Handler {
 // is not reported.
 func TestInterleave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		takes := func(d time.Duration, h http.Handler) http.Handler {
+		const batch = 5
+		// The rounds differ: a request takes d, d+differ or d+2*differ.
+		takes := func(d, differ time.Duration, h http.Handler) http.Handler {
+			served := 0
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				time.Sleep(d)
+				round := served / (2 * batch)
+				served++
+				time.Sleep(d + time.Duration(round%3)*differ)
 				h.ServeHTTP(w, r)
 			})
 		}
-		cs, err := measure.Turns{Rounds: 15, Batch: 5, Raw: get}.Interleave([]measure.Contender{
-			{Name: "bare", Handler: takes(time.Microsecond, works(0))},
-			{Name: "two", Handler: takes(3*time.Microsecond, works(2))},
-			{Name: "framework", Handler: takes(100*time.Microsecond, works(100))},
-			{Name: "more", Handler: takes(108*time.Microsecond, works(200)), Base: "framework"},
+		cs, err := measure.Turns{Rounds: 15, Batch: batch, Raw: get}.Interleave([]measure.Contender{
+			{Name: "bare", Handler: takes(time.Microsecond, 0, works(0))},
+			{Name: "two", Handler: takes(3*time.Microsecond, 0, works(2))},
+			{Name: "framework", Handler: takes(100*time.Microsecond, 0, works(100))},
+			{Name: "more", Handler: takes(106*time.Microsecond, 2*time.Microsecond, works(200)), Base: "framework"},
 		})
 		require.NoError(t, err)
 		require.Len(t, cs, 2)
 		assert.Equal(t, 2., cs.Of("two").Allocs)
 		assert.Equal(t, 100., cs.Of("more").Allocs)
 		assert.Equal(t, measure.Spread{Q1: 2000, Median: 2000, Q3: 2000}, cs.Of("two").Adds)
-		assert.Equal(t, measure.Spread{Q1: 8000, Median: 8000, Q3: 8000}, cs.Of("more").Adds)
-		assert.Equal(t, measure.Ratio{Value: 4, Low: 4, High: 4}, cs.Ratio("more", "two"))
+		assert.Equal(t, measure.Spread{Q1: 6000, Median: 8000, Q3: 10000}, cs.Of("more").Adds)
+		assert.Equal(t, 1., cs.Ratio("more", "more").Value)
+		more := cs.Ratio("more", "two")
+		assert.Equal(t, 4., more.Value)
+		assert.Less(t, more.Low, more.Value)
+		assert.Less(t, more.Value, more.High)
 		assert.Panics(t, func() { cs.Of("framework") })
 	})
 }
